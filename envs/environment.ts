@@ -1,0 +1,100 @@
+/**
+ * The one interface of all simulated worlds, after LIBERO: 20 Hz control, actions of 7 numbers in [-1, 1] (delta
+ * position, delta rotation, gripper: -1 open, +1 close), sparse success, initial states named by split and index.
+ */
+
+/** What the robot is to do, and in which world. */
+export interface Task {
+  /** The world, e.g. "tabletop". */
+  readonly suite: string;
+  /** Unique within the suite. */
+  readonly name: string;
+  /** The instruction in plain words. */
+  readonly language: string;
+  /** Step budget: an episode without success is truncated after so many control steps. */
+  readonly maxSteps: number;
+  /** Objects by what they are to the task: the one to move and the one to place it on. */
+  readonly roles: { readonly target: string; readonly goal: string };
+  /** Names of the movable objects, in the order of the simulation's state. */
+  readonly objects: readonly string[];
+}
+
+/** Key of an initial state. "evaluation": 0 ... 49, fixed; "training": any index >= 0 of a disjoint stream. */
+export interface InitialState {
+  readonly split: "training" | "evaluation";
+  readonly index: number;
+}
+
+/** Number of fixed evaluation states of every task. */
+export const evaluationStates = 50;
+
+/** Pose and velocity of an object in the world frame. */
+export interface ObjectState {
+  /** Position of the object's origin, [3], metres. */
+  readonly position: Float64Array;
+  /** Unit quaternion, [4], w first. */
+  readonly quaternion: Float64Array;
+  /** Linear velocity of the origin (m/s), then angular velocity (rad/s), [6]. */
+  readonly velocity: Float64Array;
+}
+
+/** A camera's picture. */
+export interface Image {
+  readonly width: number;
+  readonly height: number;
+  /** Red, green, blue of every pixel, row by row from the top, [height * width * 3]. */
+  readonly data: Uint8Array;
+}
+
+/** What is seen after a reset or a step. Shares no memory with any other observation. */
+export interface Observation {
+  /** End-effector position (m), its axis-angle (rad), both finger positions (m), [8]. */
+  readonly proprioception: Float64Array;
+  /** Rotation matrix of the end effector in the world, row-major, [9]. */
+  readonly rotation: Float64Array;
+  /** Linear (m/s), then angular (rad/s) velocity of the end effector in the world, [6]. */
+  readonly velocity: Float64Array;
+  /** The commanded gripper, -1 (open) ... 1 (closed). */
+  readonly gripper: number;
+  /** The movable objects by name. */
+  readonly objects: Readonly<Record<string, ObjectState>>;
+  /** Pictures by camera, where the environment was opened with cameras. */
+  readonly images?: Readonly<Record<string, Image>>;
+}
+
+/** What one control step brought. */
+export interface Step {
+  readonly observation: Observation;
+  /** Whether the task is done. */
+  readonly success: boolean;
+  /** The episode ended by success. */
+  readonly terminated: boolean;
+  /** The episode ended by its step budget, without success. */
+  readonly truncated: boolean;
+}
+
+/** One simulated world with one task. The same reset and the same actions give the same bytes. */
+export interface Environment {
+  readonly task: Task;
+  /** The latest observation. */
+  readonly observation: Observation;
+  /** The only way to a state. */
+  reset(state: InitialState): Observation;
+  /** Advances by one control step; `action` [7] is rounded to float32 and clipped to [-1, 1]. */
+  step(action: ArrayLike<number>): Step;
+  [Symbol.dispose](): void;
+}
+
+/** @throws {RangeError} when `state` names no initial state */
+export function assertInitialState(state: InitialState): void {
+  const { split, index } = state;
+  if (split !== "training" && split !== "evaluation") {
+    throw new RangeError(
+      `Cannot reset to a state of split "${split}": it must be "training" or "evaluation"`,
+    );
+  }
+  if (!Number.isSafeInteger(index) || index < 0 || (split === "evaluation" && index >= evaluationStates)) {
+    const wanted = split === "evaluation" ? `0 ... ${evaluationStates - 1}` : "a non-negative integer";
+    throw new RangeError(`Cannot reset to ${split} state ${index}: the index must be ${wanted}`);
+  }
+}

@@ -1,0 +1,192 @@
+/** The tabletop environment: scenes of {@link scenes} under operational-space control, in MuJoCo compiled to WASM. */
+import { stream } from "../random.ts";
+import {
+  assertInitialState,
+  type Environment,
+  type InitialState,
+  type ObjectState,
+  type Observation,
+  type Step,
+  type Task,
+} from "./environment.ts";
+import { Simulation } from "./mujoco.ts";
+import { armJoints, OperationalSpace } from "./operational_space.ts";
+import { matrixToQuaternion, quaternionToAxisAngle, rotate } from "./rotation.ts";
+import {
+  closedFinger,
+  handBodies,
+  home,
+  mjcf,
+  openFinger,
+  restingHeight,
+  substeps,
+  torqueLimits,
+} from "./tabletop_model.ts";
+import { type Placed, placed, successSteps } from "./tabletop_success.ts";
+import { type Scene, scenes } from "./tabletop_tasks.ts";
+
+/** All tasks by name. */
+export const tasks: Readonly<Record<string, Task>> = Object.fromEntries(
+  scenes.map(({ task }) => [task.name, task]),
+);
+
+/** Seeds of the initial states; part of what the tasks are, never an argument. */
+const stateSeeds = { evaluation: 20260401, training: 20260402 } as const;
+/** Control steps with an open gripper after a reset, in which everything comes to rest. */
+const settleSteps = 5;
+/** Standard deviation of the joint angles around home at a reset (rad). */
+const jointNoise = 0.02;
+/** Change of the commanded gripper in a control step: 8 steps from open to closed. */
+const gripperRate = 0.25;
+const actionSize = 7;
+const fingers = 2;
+/** Where the movable objects' free joints start in qpos and qvel. */
+const firstObject = armJoints + fingers;
+
+/**
+ * Opens one task.
+ *
+ * @throws {RangeError} when there is no such task
+ */
+export async function openTabletop(taskName: string): Promise<Environment> {
+  const scene = scenes.find(({ task }) => task.name === taskName);
+  if (!scene) {
+    throw new RangeError(
+      `Cannot open tabletop task "${taskName}": it must be one of ${Object.keys(tasks).join(", ")}`,
+    );
+  }
+  return new Tabletop(scene, await Simulation.open(mjcf(scene)));
+}
+
+class Tabletop implements Environment {
+  readonly task: Task;
+  readonly #scene: Scene;
+  readonly #simulation: Simulation;
+  readonly #controller: OperationalSpace;
+  readonly #placed: Placed;
+  readonly #action = new Float32Array(actionSize);
+  readonly #quaternion = new Float64Array(4);
+  #observation: Observation | undefined;
+  #gripper = -1;
+  #steps = 0;
+  #placedSteps = 0;
+  #ended = true;
+
+  constructor(scene: Scene, simulation: Simulation) {
+    this.task = scene.task;
+    this.#scene = scene;
+    this.#simulation = simulation;
+    this.#controller = new OperationalSpace(simulation, home, torqueLimits);
+    const address = (name: string) => {
+      const i = this.task.objects.indexOf(name);
+      return { qpos: firstObject + 7 * i, qvel: firstObject + 6 * i, body: simulation.body(name) };
+    };
+    const { target, goal } = this.task.roles;
+    const hand = new Set(handBodies.map((name) => simulation.body(name)));
+    this.#placed = { target: address(target), goal: address(goal), hand };
+  }
+
+  get observation(): Observation {
+    if (!this.#observation) throw new Error(`Cannot observe task "${this.task.name}": reset it first`);
+    return this.#observation;
+  }
+
+  reset(state: InitialState): Observation {
+    assertInitialState(state);
+    this.#simulation.reset();
+    this.#place(state);
+    this.#simulation.update();
+    this.#gripper = -1;
+    this.#action.fill(0);
+    this.#action[6] = -1;
+    for (let i = 0; i < settleSteps; i++) this.#control();
+    this.#steps = this.#placedSteps = 0;
+    this.#ended = false;
+    return this.#observation = this.#observe();
+  }
+
+  step(action: ArrayLike<number>): Step {
+    if (this.#ended) {
+      throw new Error(`Cannot step task "${this.task.name}": the episode has ended, reset it first`);
+    }
+    if (action.length !== actionSize) {
+      throw new RangeError(`Cannot take an action of ${action.length} numbers: it must have ${actionSize}`);
+    }
+    for (let i = 0; i < actionSize; i++) {
+      const value = action[i]!;
+      if (!Number.isFinite(value)) {
+        throw new RangeError(`Cannot take ${value} as number ${i} of an action: it must be finite`);
+      }
+      this.#action[i] = Math.min(1, Math.max(-1, value));
+    }
+    this.#control();
+    this.#steps++;
+    this.#placedSteps = placed(this.#simulation, this.#placed) ? this.#placedSteps + 1 : 0;
+    const success = this.#placedSteps >= successSteps;
+    const truncated = !success && this.#steps >= this.task.maxSteps;
+    this.#ended = success || truncated;
+    return { observation: this.#observation = this.#observe(), success, terminated: success, truncated };
+  }
+
+  [Symbol.dispose](): void {
+    this.#simulation[Symbol.dispose]();
+  }
+
+  #place({ split, index }: InitialState): void {
+    const random = stream(stateSeeds[split], "tabletop", this.task.name, split, index);
+    const { qpos } = this.#simulation.views;
+    home.forEach((angle, i) => qpos[i] = angle + jointNoise * random.normal());
+    qpos.fill(openFinger, armJoints, firstObject);
+    this.#scene.placements.forEach(({ kind, x, y, height = 0, relativeTo }, i) => {
+      const at = firstObject + 7 * i;
+      const origin = relativeTo === undefined ? -1 : firstObject + 7 * this.task.objects.indexOf(relativeTo);
+      qpos[at] = random.uniform(x[0], x[1]) + (origin < 0 ? 0 : qpos[origin]!);
+      qpos[at + 1] = random.uniform(y[0], y[1]) + (origin < 0 ? 0 : qpos[origin + 1]!);
+      qpos[at + 2] = height + restingHeight[kind];
+      const yaw = random.uniform(-Math.PI, Math.PI);
+      qpos[at + 3] = Math.cos(yaw / 2);
+      qpos[at + 4] = qpos[at + 5] = 0;
+      qpos[at + 6] = Math.sin(yaw / 2);
+    });
+  }
+
+  /** One control step under `#action`. */
+  #control(): void {
+    const simulation = this.#simulation;
+    this.#gripper = Math.min(1, Math.max(-1, this.#gripper + gripperRate * Math.sign(this.#action[6]!)));
+    const opening = openFinger + (closedFinger - openFinger) * (this.#gripper + 1) / 2;
+    simulation.views.ctrl.fill(opening, armJoints, firstObject);
+    this.#controller.aim(simulation, this.#action);
+    for (let i = 0; i < substeps; i++) {
+      this.#controller.actuate(simulation);
+      simulation.advance();
+    }
+  }
+
+  #observe(): Observation {
+    const { qpos, qvel, sitePositions, siteRotations } = this.#simulation.views;
+    const velocity = new Float64Array(6);
+    this.#controller.velocity(this.#simulation, velocity);
+    const proprioception = new Float64Array(8);
+    matrixToQuaternion(siteRotations, 0, this.#quaternion);
+    quaternionToAxisAngle(this.#quaternion, proprioception.subarray(3, 6));
+    for (let i = 0; i < 3; i++) proprioception[i] = sitePositions[i]!;
+    for (let i = 0; i < fingers; i++) proprioception[6 + i] = qpos[armJoints + i]!;
+    const objects: Record<string, ObjectState> = {};
+    this.task.objects.forEach((name, i) => {
+      objects[name] = objectState(qpos, qvel, firstObject + 7 * i, firstObject + 6 * i);
+      if (!objects[name].position.every(Number.isFinite)) {
+        throw new Error(`Cannot go on with task "${this.task.name}": the simulation of ${name} diverged`);
+      }
+    });
+    return { proprioception, rotation: siteRotations.slice(0, 9), velocity, gripper: this.#gripper, objects };
+  }
+}
+
+function objectState(qpos: Float64Array, qvel: Float64Array, q: number, v: number): ObjectState {
+  const velocity = new Float64Array(6);
+  velocity.set(qvel.subarray(v, v + 3));
+  // MuJoCo keeps a free joint's angular velocity in the body's own frame.
+  rotate(qpos, q + 3, qvel, v + 3, velocity.subarray(3));
+  return { position: qpos.slice(q, q + 3), quaternion: qpos.slice(q + 3, q + 7), velocity };
+}
