@@ -1,0 +1,92 @@
+/** An experiment: a document that names a question, its hyperparameters and its graph of stages. It computes nothing. */
+import type { z } from "zod";
+import type { Json } from "./canonical.ts";
+import type { Inputs, Kind, Outputs, StageModule } from "./stage.ts";
+
+/** An output of a stage, as an edge of the graph. */
+export interface Handle<K extends Kind = Kind> {
+  /** Name of the stage in this graph. */
+  readonly stage: string;
+  readonly output: string;
+  readonly kind: K;
+}
+
+/** Handles a stage takes: one per role, a list where the role is a list. */
+export type Handles<I extends Inputs> = {
+  readonly [R in keyof I]: I[R] extends `${infer K extends Kind}[]` ? readonly Handle<K>[]
+    : I[R] extends Kind ? Handle<I[R]>
+    : never;
+};
+
+/** How a stage is put into the graph. */
+export interface StageOptions {
+  /** Unique in the graph; letters, digits, dots and dashes. */
+  readonly name: string;
+  /** Seed of the stage's random streams; the experiment's by default. */
+  readonly seed?: number;
+}
+
+/** Adds a stage to the graph. Parameters are checked at once and enter the key with their defaults. */
+export type AddStage = <I extends Inputs, O extends Outputs, S extends z.ZodType>(
+  module: StageModule<I, O, S>,
+  inputs: Handles<I>,
+  parameters: z.input<S>,
+  options: StageOptions,
+) => { readonly [N in keyof O]: Handle<O[N]> };
+
+/** What the graph is for: its labelled results. */
+export interface Graph {
+  /** Success tables by label; the first is "before", what the others are compared with. */
+  readonly evaluations: Readonly<Record<string, Handle<"evaluation">>>;
+  /** Learning curves by label. */
+  readonly curves?: Readonly<Record<string, Handle<"metrics">>>;
+}
+
+/** A hyperparameter this experiment sets away from the method's default, and why. */
+export interface Override {
+  /** Dotted path, e.g. "learner.rewardScale". */
+  readonly path: string;
+  readonly value: Json;
+  readonly reason: string;
+}
+
+/** An experiment module's default export. */
+export interface Experiment<S extends z.ZodObject = z.ZodObject> {
+  /** The file's name with dashes: experiments/pld_tabletop.ts is "pld-tabletop". */
+  readonly name: string;
+  /** Raised when the question changes; everything else is in the keys. */
+  readonly version: number;
+  readonly summary: string;
+  /** Seeds of the full result; a run without `--seed` takes the first. */
+  readonly seeds: readonly number[];
+  /** A z.strictObject with a default for every value. */
+  readonly hyperparameters: S;
+  readonly overrides?: readonly Override[];
+  /** Values by path, by preset. "smoke" runs the whole graph in under a minute. */
+  readonly presets: Readonly<Record<string, Readonly<Record<string, Json>>>> & {
+    readonly smoke: Readonly<Record<string, Json>>;
+  };
+  /** Called once a seed; must be a function of its arguments alone. */
+  graph(stage: AddStage, scope: { readonly seed: number; readonly hyperparameters: z.output<S> }): Graph;
+}
+
+/**
+ * Declares an experiment.
+ *
+ * @throws {RangeError} when its name, version or seeds have a wrong form
+ */
+export function experiment<S extends z.ZodObject>(definition: Experiment<S>): Experiment<S> {
+  const { name, version, seeds } = definition;
+  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
+    throw new RangeError(`Cannot name an experiment "${name}": use lower-case words joined by dashes`);
+  }
+  if (!Number.isSafeInteger(version) || version < 1) {
+    throw new RangeError(
+      `Cannot give experiment "${name}" version ${version}: versions are positive integers`,
+    );
+  }
+  if (seeds.length === 0 || !seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0)) {
+    throw new RangeError(`Cannot give experiment "${name}" seeds [${seeds}]: list non-negative integers`);
+  }
+  return definition;
+}

@@ -1,0 +1,69 @@
+/** Stage keys: what must be equal for a stored outcome to stand for a run. */
+import { documentHash, type Json } from "./canonical.ts";
+import type { Code } from "./module_graph.ts";
+import type { Kind } from "./stage.ts";
+
+/** The document whose hash is a stage's key. */
+export interface Preimage {
+  readonly kind: "uplift/stage-key";
+  readonly version: 1;
+  readonly stage: string;
+  readonly code: string;
+  readonly packages: Readonly<Record<string, string>>;
+  readonly parameters: Json;
+  readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  readonly outputs: Readonly<Record<string, Kind>>;
+  readonly seed: number;
+  readonly runtime: { readonly deno: string; readonly os: string; readonly arch: string };
+}
+
+/** A key and the document behind it. `modules` tells which file changed when `code` does. */
+export interface StageKey {
+  /** 64 hexadecimal digits. */
+  readonly key: string;
+  readonly preimage: Preimage;
+  readonly modules: Readonly<Record<string, string>>;
+}
+
+/** What a key is made of, beside the machine's runtime. */
+export interface KeyParts {
+  /** Repository-relative path of the stage's entry. */
+  readonly entry: string;
+  readonly code: Code;
+  readonly parameters: Json;
+  /** Digests by role. */
+  readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  readonly outputs: Readonly<Record<string, Kind>>;
+  readonly seed: number;
+}
+
+/** This process's runtime, as keys hold it. */
+export const runtime: Preimage["runtime"] = {
+  deno: Deno.version.deno,
+  os: Deno.build.os,
+  arch: Deno.build.arch,
+};
+
+/**
+ * The key of a stage. Host name, paths, clock, number of workers and the lab's own code are left out: none of them may
+ * change a stage's bytes, and `exp verify` shows when one does.
+ */
+export function stageKey(parts: KeyParts, on: Preimage["runtime"] = runtime): StageKey {
+  const preimage: Preimage = {
+    kind: "uplift/stage-key",
+    version: 1,
+    // The module, not the name it has in a graph: two experiments that ask for the same thing share it.
+    stage: parts.entry,
+    code: documentHash(parts.code.modules),
+    // Only packages the stage reaches: an upgrade of the browser's does not retrain a policy.
+    packages: parts.code.packages,
+    parameters: parts.parameters,
+    // By role and by content: equal bytes from changed code stop the rebuild here.
+    inputs: parts.inputs,
+    outputs: parts.outputs,
+    seed: parts.seed,
+    // V8 and the system's libm may round differently.
+    runtime: on,
+  };
+  return { key: documentHash(preimage as unknown as Json), preimage, modules: parts.code.modules };
+}

@@ -1,0 +1,143 @@
+/** A plan: an experiment's graph under one request, as plain JSON. Planning computes nothing and reads no store. */
+import type { z } from "zod";
+import { documentHash, type Json } from "./canonical.ts";
+import { UsageError } from "./errors.ts";
+import type { AddStage, Experiment, Handle } from "./experiment.ts";
+import { repository } from "./module_graph.ts";
+import { type Request, resolve, type Setting } from "./overrides.ts";
+import type { Inputs, Kind, Outputs, StageModule } from "./stage.ts";
+
+/** An edge: which output of which stage. */
+export interface Edge {
+  readonly stage: string;
+  readonly output: string;
+}
+
+/** A stage of a plan. */
+export interface PlannedStage {
+  readonly name: string;
+  /** Repository-relative path of its module. */
+  readonly entry: string;
+  readonly inputs: Readonly<Record<string, Edge | readonly Edge[]>>;
+  readonly outputs: Readonly<Record<string, Kind>>;
+  /** With defaults filled in. */
+  readonly parameters: Json;
+  readonly seed: number;
+}
+
+/** Everything a run needs to know; stages come after those they read from. */
+export interface Plan {
+  readonly experiment: string;
+  readonly version: number;
+  readonly summary: string;
+  readonly seeds: readonly number[];
+  readonly presets: readonly string[];
+  readonly seed: number;
+  readonly request: Request;
+  readonly hyperparameters: Json;
+  readonly settings: readonly Setting[];
+  readonly stages: readonly PlannedStage[];
+  readonly evaluations: Readonly<Record<string, Edge>>;
+  readonly curves: Readonly<Record<string, Edge>>;
+  /** Hash of what was declared: name, version, hyperparameters and graph; the same for every seed. */
+  readonly definition: string;
+}
+
+/**
+ * Resolves a request.
+ *
+ * @throws {UsageError} when the request does not fit the experiment
+ * @throws {Error} when the experiment's graph is not well-formed
+ */
+export function plan(experiment: Experiment, request: Request): Plan {
+  const seed = request.seed ?? experiment.seeds[0]!;
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new UsageError(`Cannot use seed ${seed}: seeds are non-negative integers`);
+  }
+  const { hyperparameters, settings } = resolve(experiment, request);
+  const stages: PlannedStage[] = [];
+  const add: AddStage = (module, inputs, parameters, options) =>
+    addStage(stages, module, inputs, parameters, { name: options.name, seed: options.seed ?? seed });
+  const graph = experiment.graph(add, { seed, hyperparameters: hyperparameters as Record<string, never> });
+  const { name, version, summary, seeds } = experiment;
+  const evaluations = edges(graph.evaluations);
+  const curves = edges(graph.curves ?? {});
+  const declared = {
+    kind: "uplift/definition",
+    experiment: name,
+    version,
+    hyperparameters,
+    // Without seeds: a definition is one question, its seeds are repetitions.
+    stages: stages.map(({ seed: _, ...stage }) => stage),
+    evaluations,
+    curves,
+  };
+  const definition = documentHash(declared as unknown as Json);
+  const presets = Object.keys(experiment.presets);
+  return {
+    experiment: name,
+    version,
+    summary,
+    seeds,
+    presets,
+    seed,
+    request,
+    hyperparameters,
+    settings,
+    stages,
+    evaluations,
+    curves,
+    definition,
+  };
+}
+
+function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
+  stages: PlannedStage[],
+  module: StageModule<I, O, S>,
+  inputs: Readonly<Record<string, Handle | readonly Handle[]>>,
+  parameters: z.input<S>,
+  { name, seed }: { name: string; seed: number },
+): { readonly [N in keyof O]: Handle<O[N]> } {
+  if (!/^[a-z0-9][a-z0-9.-]*$/i.test(name)) {
+    throw new Error(`Cannot name a stage "${name}": use letters, digits, . and -`);
+  }
+  if (stages.some((stage) => stage.name === name)) {
+    throw new Error(`Cannot add stage "${name}" twice: names are unique`);
+  }
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new Error(`Cannot give stage "${name}" seed ${seed}: seeds are non-negative integers`);
+  }
+  const missing = Object.keys(module.inputs).find((role) => !Object.hasOwn(inputs, role));
+  if (missing) throw new Error(`Cannot add stage "${name}": it needs an input "${missing}"`);
+  const parsed = module.parameters.safeParse(parameters);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw new Error(
+      `Cannot add stage "${name}": parameter ${issue.path.join(".") || "object"}: ${issue.message}`,
+    );
+  }
+  if (!module.entry.startsWith(repository.href)) {
+    throw new Error(`Cannot add stage "${name}": its module ${module.entry} must lie in the repository`);
+  }
+  stages.push({
+    name,
+    entry: decodeURIComponent(module.entry.slice(repository.href.length)),
+    inputs: Object.fromEntries(
+      Object.keys(module.inputs).map((role) => {
+        const given = inputs[role]!;
+        return [role, Array.isArray(given) ? given.map(edge) : edge(given as Handle)];
+      }),
+    ),
+    outputs: module.outputs,
+    parameters: parsed.data as Json,
+    seed,
+  });
+  const handles = Object.entries(module.outputs).map((
+    [output, kind],
+  ) => [output, { stage: name, output, kind }]);
+  return Object.fromEntries(handles);
+}
+
+const edge = ({ stage, output }: Handle): Edge => ({ stage, output });
+const edges = (handles: Readonly<Record<string, Handle>>) =>
+  Object.fromEntries(Object.entries(handles).map(([label, handle]) => [label, edge(handle)]));

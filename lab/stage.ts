@@ -1,0 +1,89 @@
+/** What a stage is: a module with typed inputs, outputs and parameters, and the context it runs in. */
+import type { z } from "zod";
+
+/** Kinds of artifact and the media type each is stored under. */
+export const mediaTypes = {
+  weights: "application/vnd.safetensors",
+  episodes: "application/vnd.apache.arrow.file",
+  metrics: "application/vnd.apache.arrow.file",
+  evaluation: "application/vnd.apache.arrow.file",
+  policy: "application/onnx",
+  normalization: "application/json",
+  document: "application/json",
+} as const;
+
+/** What an artifact holds; edges of the graph join equal kinds only. */
+export type Kind = keyof typeof mediaTypes;
+
+/** Roles a stage reads: one artifact of a kind, or a list of them. */
+export type Inputs = Readonly<Record<string, Kind | `${Kind}[]`>>;
+
+/** Names a stage writes, each exactly once. */
+export type Outputs = Readonly<Record<string, Kind>>;
+
+/** One stored output. `path` is a read-only file, checked against `digest` before the stage starts. */
+export interface Artifact {
+  readonly path: string;
+  /** `sha256:` and 64 hexadecimal digits. */
+  readonly digest: string;
+  readonly bytes: number;
+  readonly mediaType: string;
+}
+
+/** How far a stage is. */
+export interface Progress {
+  /** Units finished, 0 ... `total`; counts on after a resume. */
+  readonly done: number;
+  readonly total: number;
+  /** Plural noun of what is counted, e.g. "episodes". */
+  readonly unit: string;
+  /** Current success rate, 0 ... 1. */
+  readonly success?: number;
+  readonly note?: string;
+}
+
+/** What a stage has spent so far, over all its attempts. */
+export interface Budget {
+  readonly environmentSteps: number;
+  readonly gradientSteps: number;
+}
+
+/** Everything a stage may use beside its own imports. Nothing here but input, parameters and seed may change its bytes. */
+export interface StageContext<I extends Inputs, O extends Outputs, P> {
+  readonly input: { readonly [R in keyof I]: I[R] extends `${string}[]` ? readonly Artifact[] : Artifact };
+  readonly output: { readonly [N in keyof O]: { write(bytes: Uint8Array): Promise<void> } };
+  readonly parameters: P;
+  readonly seed: number;
+  /** ONNX Runtime threads, pinned because sums depend on it. */
+  readonly threads: number;
+  /** Environment workers this stage may use; results must not depend on it. */
+  readonly workers: number;
+  /** Whether the run is being stopped: a long stage then writes a checkpoint and throws `interruption()`. Cheap. */
+  readonly interrupted: () => boolean;
+  readonly interruption: () => Error;
+  /** Cheap enough for every step: the lab reports it a few times a second at most. */
+  progress(progress: Progress): void;
+  readonly checkpoint: {
+    /** The newest checkpoint of this very key, if one is there and whole. Restores the budget. */
+    read(): Promise<Uint8Array | undefined>;
+    /** Replaces the checkpoint in one step. It must hold all of the stage's state. */
+    write(bytes: Uint8Array): Promise<void>;
+    /** Whether it is time for the next one (about every 10 s of wall clock). */
+    due(): boolean;
+  };
+  /** Adds to the budget. */
+  spend(budget: Partial<Budget>): void;
+  /** One line for the stage's log. */
+  log(line: string): void;
+}
+
+/** A stage module's exports, as `import * as trainResidual from "../stages/train_residual.ts"` gives them. */
+export interface StageModule<I extends Inputs, O extends Outputs, S extends z.ZodType> {
+  /** `import.meta.url` of the module: where its code digest starts. */
+  readonly entry: string;
+  readonly inputs: I;
+  readonly outputs: O;
+  /** A `z.strictObject`: exactly the parameters that enter the key. */
+  readonly parameters: S;
+  run(context: StageContext<I, O, z.output<S>>): Promise<void>;
+}
