@@ -45,7 +45,7 @@ export function mjcf(scene: Scene): string {
   return `<mujoco model="${scene.task.name}">
 <compiler angle="radian" autolimits="true"/>
 <option timestep=".005" integrator="implicitfast" solver="Newton" cone="elliptic" impratio="10" iterations="20"
-  ls_iterations="20"><flag autoreset="disable"/></option>
+  ls_iterations="20"><flag autoreset="disable" midphase="disable"/></option>
 <size memory="1M"/>
 <default>
   <geom solref=".01 1" solimp=".95 .99 .001" condim="3" contype="1" conaffinity="1"/>
