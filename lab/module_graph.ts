@@ -59,7 +59,10 @@ export class ModuleGraph {
     let wanted = [...entries];
     while (wanted.length > 0) {
       const found: string[] = [];
-      for (const path of wanted) found.push(...await graph.#add(path));
+      const documents = await Promise.all(
+        wanted.map((path) => SCRIPT.test(path) ? inspect(new URL(path, root)) : null),
+      );
+      for (const [i, path] of wanted.entries()) found.push(...await graph.#add(path, documents[i]!));
       wanted = [...new Set(found)].filter((path) => !graph.#modules.has(path));
     }
     return graph;
@@ -99,13 +102,12 @@ export class ModuleGraph {
   }
 
   /** Reads what `path` imports, transitively; returns the files that tokens name and the graph may still lack. */
-  async #add(path: string): Promise<string[]> {
+  async #add(path: string, document: GraphDocument | null): Promise<string[]> {
     if (this.#modules.has(path)) return [];
-    if (!SCRIPT.test(path)) {
+    if (!document) {
       this.#modules.set(path, { digest: await contents(new URL(path, this.#root)), edges: [], packages: [] });
       return [];
     }
-    const document = await inspect(new URL(path, this.#root));
     for (const [id, { dependencies }] of Object.entries(document.npmPackages)) {
       this.#packages.set(id, dependencies);
     }

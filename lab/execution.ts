@@ -1,0 +1,100 @@
+/** One stage in one worker, from start to its outputs in the store, its failure or its interruption. */
+import { totalmem } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { Json } from "./canonical.ts";
+import { firstLine, Interruption, StageError } from "./errors.ts";
+import type { Artifact, Budget, Outputs, Progress } from "./stage.ts";
+import type { Output } from "./store.ts";
+
+/** Everything a worker needs; it is copied into the worker. */
+export interface WorkerTask {
+  readonly name: string;
+  readonly key: string;
+  /** URL of the stage's module. */
+  readonly entry: string;
+  readonly inputs: Readonly<Record<string, Artifact | readonly Artifact[]>>;
+  readonly outputs: Outputs;
+  readonly parameters: Json;
+  readonly seed: number;
+  readonly threads: number;
+  readonly workers: number;
+  /** Store that takes the outputs, and the process's folder for unfinished files in it. */
+  readonly store: string;
+  readonly temporary: string;
+  /** Folder of this key's checkpoint. */
+  readonly checkpoints: string;
+  readonly checkpointSeconds: number;
+  readonly logPath: string;
+  /** One Int32, not 0 once the run is being stopped. */
+  readonly interrupt: SharedArrayBuffer;
+}
+
+/** What a finished stage leaves. */
+export interface Finished {
+  readonly outputs: Readonly<Record<string, Output>>;
+  readonly budget: Budget;
+  /** Seconds over all attempts. */
+  readonly seconds: number;
+}
+
+/** Messages of a worker to its runner; the last is "done", "failed" or "interrupted". */
+export type FromWorker =
+  | { readonly type: "progress"; readonly progress: Progress }
+  | { readonly type: "note"; readonly line: string }
+  | ({ readonly type: "done" } & Finished)
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "interrupted" };
+
+/** Listeners to a running stage. */
+export interface Listener {
+  progress(progress: Progress): void;
+  note(line: string): void;
+}
+
+const HEAP_MIB = Math.max(512, Math.min(8192, Math.floor(totalmem() / 2 ** 20 / 2)));
+
+/**
+ * Runs a stage. Cancelling `signal` ends a worker that does not stop by itself.
+ *
+ * @throws {StageError} when the stage throws, leaves its worker, or runs out of memory
+ * @throws {Interruption} when it stopped because of `task.interrupt`
+ */
+export async function execute(task: WorkerTask, listener: Listener, signal?: AbortSignal): Promise<Finished> {
+  // A worker thread with its own heap limit: running out of memory ends the stage, not the run.
+  const worker = new Worker(new URL("./stage_worker.ts", import.meta.url), {
+    workerData: task,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<Finished>();
+  const failure = (message: string) => {
+    const line = message.replace(/^Cannot /, "cannot ");
+    return new StageError(`Cannot run stage "${task.name}": ${line}, see ${task.logPath}`, task.logPath);
+  };
+  worker.on("message", (message: FromWorker) => {
+    if (message.type === "progress") listener.progress(message.progress);
+    else if (message.type === "note") listener.note(message.line);
+    else if (message.type === "done") resolve(message);
+    else if (message.type === "interrupted") reject(new Interruption(`Stage "${task.name}" was interrupted`));
+    else reject(failure(message.message));
+  });
+  worker.on("error", (error: Error & { code?: string }) => {
+    const outOfMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
+    reject(
+      failure(
+        outOfMemory ? `out of memory (its JavaScript heap may hold ${HEAP_MIB} MiB)` : firstLine(error),
+      ),
+    );
+  });
+  worker.on(
+    "exit",
+    (code: number) => reject(failure(`its worker ended with exit code ${code} before it was done`)),
+  );
+  const abort = () => reject(new Interruption(`Stage "${task.name}" was stopped`));
+  signal?.addEventListener("abort", abort);
+  try {
+    return await promise;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    await worker.terminate();
+  }
+}

@@ -1,0 +1,20 @@
+/** JSON documents that carry their own digest, so that one flipped byte in them is found. */
+import { documentHash, type Json } from "./canonical.ts";
+
+/** The bytes of a sealed document: readable JSON with a `seal` beside it. */
+export function seal(document: unknown): Uint8Array {
+  const plain = JSON.parse(JSON.stringify(document)) as Json;
+  return new TextEncoder().encode(
+    JSON.stringify({ seal: documentHash(plain), document: plain }, null, 2) + "\n",
+  );
+}
+
+/** The document; undefined when the bytes are not a sealed document or not the one that was sealed. */
+export function unseal<T>(bytes: Uint8Array): T | undefined {
+  try {
+    const { seal, document } = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return documentHash(document) === seal ? document as T : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,215 @@
+/** The store: objects, outcomes by key, records of runs. Files are the truth; index.sqlite is derived from them. */
+import { join, resolve } from "node:path";
+import { names, readIfThere, storeError, Writer } from "./durable.ts";
+import type { StageKey } from "./key.ts";
+import { type Blob, Objects, quarantine } from "./objects.ts";
+import type { Plan } from "./plan.ts";
+import { seal, unseal } from "./sealed.ts";
+import type { Budget } from "./stage.ts";
+import { type IndexedOutcome, StoreIndex } from "./store_index.ts";
+
+/** A stored output. */
+export interface Output extends Blob {
+  readonly mediaType: string;
+}
+
+/** One observed outcome of a key. */
+export interface Outcome {
+  readonly key: string;
+  /** Stage module, and its name in the graph that asked for it first. */
+  readonly entry: string;
+  readonly name: string;
+  readonly experiment: string;
+  readonly seed: number;
+  readonly outputs: Readonly<Record<string, Output>>;
+  /** Seconds of computing, over all attempts. */
+  readonly seconds: number;
+  readonly budget: Budget;
+  readonly log: Blob;
+  /** ISO 8601. */
+  readonly created: string;
+  readonly machine: {
+    readonly host: string;
+    readonly cores: number;
+    readonly memory: number;
+    readonly os: string;
+  };
+}
+
+/** A run that was asked for: what makes `show HASH` find it and `gc` keep it. */
+export interface RunRecord {
+  readonly plan: Plan;
+  /** Keys by stage name, of the stages done. */
+  readonly keys: Readonly<Record<string, string>>;
+  /** Hash over all outputs; null until every stage is done. */
+  readonly result: string | null;
+  readonly created: string;
+}
+
+/** One store folder. */
+export class Store {
+  readonly directory: string;
+  readonly objects: Objects;
+  readonly index: StoreIndex;
+  #writer: Writer | undefined;
+  readonly #note: (line: string) => void;
+
+  private constructor(directory: string, note: (line: string) => void) {
+    this.directory = directory;
+    this.index = StoreIndex.open(directory);
+    this.objects = new Objects(directory, this.index);
+    this.#note = note;
+  }
+
+  /**
+   * Opens a store; `note` takes lines about damage found on the way.
+   *
+   * @throws {StoreError} when its folder does not exist and cannot be made
+   */
+  static open(path: string, note: (line: string) => void = () => {}): Store {
+    const directory = resolve(path);
+    try {
+      Deno.mkdirSync(directory, { recursive: true });
+    } catch (error) {
+      throw storeError(`open the store ${directory}`, error);
+    }
+    return new Store(directory, note);
+  }
+
+  /** This process's place for unfinished files, opened at the first use: reading needs no writing. */
+  get writer(): Writer {
+    return this.#writer ??= Writer.open(this.directory);
+  }
+
+  /** The outcome that stands for a key: the first one whose outputs are all whole. Damaged files are moved aside. */
+  outcome(key: string): Outcome | undefined {
+    return this.#outcomes(key).find(({ outcome }) => this.#isWhole(outcome))?.outcome;
+  }
+
+  /** All outcomes of a key, the first observed first. Damaged documents are moved aside. */
+  outcomes(key: string): Outcome[] {
+    return this.#outcomes(key).map(({ outcome }) => outcome);
+  }
+
+  #outcomes(key: string): { number: number; outcome: Outcome }[] {
+    const found: { number: number; outcome: Outcome }[] = [];
+    for (const name of names(this.outcomeFolder(key))) {
+      const number = outcomeNumber(name);
+      if (number === undefined) continue;
+      const path = join(this.outcomeFolder(key), name);
+      const outcome = unseal<Outcome>(readIfThere(path) ?? new Uint8Array());
+      if (outcome?.key === key) found.push({ number, outcome });
+      else this.#quarantineFile(path, `${key}.outcome.${name}`, `outcome ${key}/${name}`);
+    }
+    return found;
+  }
+
+  #isWhole(outcome: Outcome): boolean {
+    let whole = true;
+    for (const [name, blob] of Object.entries(outcome.outputs)) {
+      const condition = this.objects.check(blob);
+      if (condition === "whole") continue;
+      whole = false;
+      const what = `object ${blob.digest} ("${name}" of stage "${outcome.name}")`;
+      if (condition === "damaged") {
+        const place = this.objects.quarantine(blob.digest);
+        this.#note(`Found damaged ${what}: moved to ${place}`);
+      } else this.#note(`Found no ${what}`);
+    }
+    return whole;
+  }
+
+  /** Stores an outcome, after its outputs and log. The first of a key stays canonical; others are evidence. */
+  commit(key: StageKey, outcome: Outcome): void {
+    const folder = this.outcomeFolder(key.key);
+    this.writer.write(join(folder, "key.json"), [seal({ ...key })]);
+    for (const { number, outcome: earlier } of this.#outcomes(key.key)) {
+      // What can no longer be given back stands for nothing.
+      if (!this.#isWhole(earlier)) {
+        const name = `${String(number).padStart(4, "0")}.json`;
+        this.#quarantineFile(join(folder, name), `${key.key}.outcome.${name}`, `outcome ${key.key}/${name}`);
+      }
+    }
+    const taken = names(folder).map(outcomeNumber).filter((n) => n !== undefined);
+    const number = Math.max(-1, ...taken) + 1;
+    this.writer.write(join(folder, `${String(number).padStart(4, "0")}.json`), [seal(outcome)], {
+      readOnly: true,
+    });
+    this.index.addOutcomes([indexed(outcome, number)]);
+  }
+
+  /** The preimage stored with a key; undefined when there is none or it is damaged. */
+  key(key: string): StageKey | undefined {
+    const bytes = readIfThere(join(this.outcomeFolder(key), "key.json"));
+    const stored = bytes && unseal<StageKey>(bytes);
+    return stored?.key === key ? stored : undefined;
+  }
+
+  /** Every key that has a folder. */
+  keys(): string[] {
+    return names(join(this.directory, "outcomes")).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  }
+
+  /** Brings the index in step with the files: a killed process may have stored an outcome and not indexed it. */
+  refreshIndex(): void {
+    const known = new Set(this.index.outcomes().map((row) => row.key));
+    const present = this.keys();
+    for (const key of present) {
+      if (known.delete(key)) continue;
+      this.index.addOutcomes(this.#outcomes(key).map(({ number, outcome }) => indexed(outcome, number)));
+    }
+    for (const gone of known) this.index.dropOutcomes(gone);
+  }
+
+  /** Folder of a key's documents. */
+  outcomeFolder(key: string): string {
+    return join(this.directory, "outcomes", key);
+  }
+
+  /** File of a running or failed stage's log. */
+  logPath(key: string): string {
+    return join(this.directory, "logs", `${key}.log`);
+  }
+
+  /** Remembers a run. */
+  record(run: RunRecord): void {
+    this.writer.write(join(this.directory, "runs", `${run.plan.definition}-${run.plan.seed}.json`), [
+      seal(run),
+    ]);
+  }
+
+  /** The record of a plan's run; undefined when there is none or it is damaged. */
+  run({ definition, seed }: Pick<Plan, "definition" | "seed">): RunRecord | undefined {
+    const bytes = readIfThere(join(this.directory, "runs", `${definition}-${seed}.json`));
+    return bytes && unseal<RunRecord>(bytes);
+  }
+
+  /** All runs remembered, damaged records left out. */
+  runs(): RunRecord[] {
+    return names(join(this.directory, "runs")).flatMap((name) => {
+      const bytes = readIfThere(join(this.directory, "runs", name));
+      const run = bytes && unseal<RunRecord>(bytes);
+      return run ? [run] : [];
+    });
+  }
+
+  #quarantineFile(path: string, name: string, what: string): void {
+    const place = quarantine(this.directory, path, name);
+    this.#note(`Found damaged ${what}: moved to ${place}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#writer?.[Symbol.dispose]();
+    this.index[Symbol.dispose]();
+  }
+}
+
+/** Number of an outcome document by its file name; undefined for other files. */
+export function outcomeNumber(name: string): number | undefined {
+  return /^\d{4,}\.json$/.test(name) ? parseInt(name) : undefined;
+}
+
+function indexed(outcome: Outcome, number: number): IndexedOutcome {
+  const { key, entry, name, experiment, seed, created, seconds } = outcome;
+  return { key, number, entry, name, experiment, seed, created, seconds };
+}

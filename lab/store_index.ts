@@ -1,0 +1,139 @@
+/**
+ * index.sqlite: what the store knows, for quick answers. Everything in it is derived from the files beside it and can
+ * be rebuilt; when it cannot be opened, an empty one in memory does.
+ */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { remove } from "./durable.ts";
+
+const VERSION = 1;
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS verified (
+    digest TEXT PRIMARY KEY, size INTEGER, modified INTEGER, changed INTEGER, inode INTEGER);
+  CREATE TABLE IF NOT EXISTS outcomes (
+    key TEXT, number INTEGER, entry TEXT, name TEXT, experiment TEXT, seed INTEGER, created TEXT, seconds REAL,
+    PRIMARY KEY (key, number));
+  PRAGMA user_version = ${VERSION};
+`;
+
+/** A row of the outcomes table. */
+export interface IndexedOutcome {
+  readonly key: string;
+  readonly number: number;
+  /** Stage module, name in its graph, experiment, seed. */
+  readonly entry: string;
+  readonly name: string;
+  readonly experiment: string;
+  readonly seed: number;
+  /** ISO 8601. */
+  readonly created: string;
+  readonly seconds: number;
+}
+
+// Two changes of a file within one tick of the clock look alike: a file this young is not yet known by its times.
+const TICK_MS = 50;
+
+/** The derived index of one store. */
+export class StoreIndex {
+  readonly #database: DatabaseSync;
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Opens the index of a store's folder; a damaged one is made anew. */
+  static open(store: string): StoreIndex {
+    const path = join(store, "index.sqlite");
+    for (const attempt of ["open", "renew"]) {
+      try {
+        if (attempt === "renew") { for (const suffix of ["", "-wal", "-shm"]) remove(path + suffix); }
+        return new StoreIndex(openDatabase(path));
+      } catch {
+        continue;
+      }
+    }
+    return new StoreIndex(openDatabase(":memory:"));
+  }
+
+  /** Whether a file with these times was found equal to the digest before. */
+  isVerified(digest: string, stat: Deno.FileInfo): boolean {
+    const row = this.#try(() =>
+      this.#database.prepare("SELECT * FROM verified WHERE digest = ?").get(digest)
+    );
+    return row !== undefined && row.size === stat.size && row.inode === (stat.ino ?? 0) &&
+      row.modified === time(stat.mtime) && row.changed === time(stat.ctime);
+  }
+
+  /** Remembers that a file with these times equals the digest. */
+  setVerified(digest: string, stat: Deno.FileInfo): void {
+    const changed = Math.max(time(stat.mtime), time(stat.ctime));
+    if (Date.now() - changed < TICK_MS) return;
+    this.#try(() =>
+      this.#database.prepare("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?, ?)")
+        .run(digest, stat.size, time(stat.mtime), time(stat.ctime), stat.ino ?? 0)
+    );
+  }
+
+  /** Forgets what was known of a digest. */
+  dropVerified(digest: string): void {
+    this.#try(() => this.#database.prepare("DELETE FROM verified WHERE digest = ?").run(digest));
+  }
+
+  /** Adds or replaces outcomes, all at once. */
+  addOutcomes(rows: readonly IndexedOutcome[]): void {
+    if (rows.length === 0) return;
+    this.#try(() => {
+      this.#database.exec("BEGIN IMMEDIATE");
+      const insert = this.#database.prepare(
+        "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      );
+      for (const r of rows) {
+        insert.run(r.key, r.number, r.entry, r.name, r.experiment, r.seed, r.created, r.seconds);
+      }
+      this.#database.exec("COMMIT");
+    });
+  }
+
+  /** Forgets the outcomes of a key. */
+  dropOutcomes(key: string): void {
+    this.#try(() => this.#database.prepare("DELETE FROM outcomes WHERE key = ?").run(key));
+  }
+
+  /** Every indexed outcome, newest first. */
+  outcomes(): IndexedOutcome[] {
+    const rows = this.#try(() =>
+      this.#database.prepare("SELECT * FROM outcomes ORDER BY created DESC, key").all()
+    );
+    return (rows ?? []) as unknown as IndexedOutcome[];
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+
+  /** A derived index must not fail what it speeds up: when a disk is full, it is merely out of date. */
+  #try<T>(action: () => T): T | undefined {
+    try {
+      return action();
+    } catch {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      return undefined;
+    }
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 5000 });
+  try {
+    if (path !== ":memory:") database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+    const version = database.prepare("PRAGMA user_version").get()!.user_version;
+    if (version !== VERSION && version !== 0) throw new Error(`index version ${version}`);
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+const time = (date: Date | null) => date?.getTime() ?? 0;

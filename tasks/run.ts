@@ -1,0 +1,157 @@
+/** `exp run`: makes what is not yet in the store, and prints the report. */
+import { availableParallelism } from "node:os";
+import { UsageError } from "../lab/errors.ts";
+import { suggestion } from "../lab/nearest.ts";
+import { run, type RunResult } from "../lab/runner.ts";
+import { Slots } from "../lab/slots.ts";
+import type { Planned } from "../lab/catalog.ts";
+import type { Plan } from "../lab/plan.ts";
+import { TerminalReporter } from "./progress.ts";
+import { buildReport } from "./report.ts";
+import { type RequestOptions, requests, type Session } from "./session.ts";
+
+/** Options of `run` alone. */
+export interface RunOptions extends RequestOptions {
+  readonly only?: string | undefined;
+  readonly rerun: readonly string[];
+  readonly jobs?: string | undefined;
+  readonly checkpointSeconds: string;
+}
+
+// How long a stage may take to write its checkpoint once the run is being stopped.
+const GRACE_MS = 15_000;
+
+/** Runs an experiment for each seed; returns the exit code. */
+export async function runCommand(name: string, options: RunOptions, session: Session): Promise<number> {
+  const { store, catalog } = session;
+  const cores = availableParallelism();
+  const jobs = options.jobs === undefined
+    ? Math.max(1, Math.floor(cores / 2))
+    : count(options.jobs, "--jobs");
+  const checkpointSeconds = Number(options.checkpointSeconds);
+  if (!(checkpointSeconds >= 0)) {
+    throw new UsageError(`Cannot use --checkpoint-seconds ${options.checkpointSeconds}: give a number >= 0`);
+  }
+  const planned: Planned[] = [];
+  for (const request of await requests(options)) planned.push(await catalog.plan(name, request, store));
+  for (const stage of [options.only ?? [], options.rerun].flat()) checkStage(planned[0]!.plan, stage);
+
+  using interrupt = new Interrupt();
+  const results: RunResult[] = [];
+  {
+    using reporter = new TerminalReporter();
+    const slots = new Slots(jobs);
+    const shared = { slots, workers: Math.max(1, Math.floor(cores / jobs)), checkpointSeconds, reporter };
+    const only = options.only === undefined ? {} : { only: options.only };
+    const how = {
+      ...shared,
+      ...only,
+      rerun: options.rerun,
+      interrupt: interrupt.flag,
+      signal: interrupt.signal,
+    };
+    for (const { plan, graph } of planned) results.push(await run(plan, graph, store, how));
+  }
+  const documents = [];
+  for (const [i, { plan }] of planned.entries()) documents.push(await conclude(plan, results[i]!, session));
+  if (session.json) {
+    console.log(JSON.stringify(documents.length === 1 ? documents[0] : { runs: documents }, null, 2));
+  }
+  const states = results.flatMap(({ stages }) => stages.map(({ state }) => state));
+  if (interrupt.happened || states.includes("interrupted")) {
+    console.error("Interrupted: the same command resumes where this one stopped");
+    return 130;
+  }
+  return states.includes("failed") ? 1 : 0;
+}
+
+/** Records a run, writes its report and prints it; returns the document `--json` prints. */
+async function conclude(plan: Plan, { stages, result }: RunResult, session: Session) {
+  const { store, json } = session;
+  const keys = Object.fromEntries(
+    stages.flatMap(({ name, key, state }) =>
+      key && (state === "hit" || state === "run") ? [[name, key]] : []
+    ),
+  );
+  const ran = stages.some(({ state }) => state === "run");
+  const known = store.run(plan);
+  if (ran || known?.result !== result || JSON.stringify(known.keys) !== JSON.stringify(keys)) {
+    try {
+      store.record({ plan, keys, result, created: new Date().toISOString() });
+    } catch (error) {
+      // A store that is only read still answers.
+      if (ran) throw error;
+    }
+  }
+  const report = result === null ? null : await buildReport(plan, stages, result, store);
+  if (!json && report) console.log(report.markdown);
+  const { experiment, version, definition, seed } = plan;
+  if (!json) {
+    console.log(`${experiment} seed ${seed}: ${result === null ? "not finished" : `result ${result}`}`);
+  }
+  return {
+    experiment,
+    version,
+    definition,
+    result,
+    seed,
+    stages: stages.map(({ name, key, state, seconds, outputs, error }) => ({
+      name,
+      key,
+      state,
+      seconds,
+      outputs,
+      ...(error === undefined ? {} : { error }),
+    })),
+    report: report?.json ?? null,
+  };
+}
+
+/** Ctrl-C: the first asks stages to stop at a checkpoint, the second (or the end of their grace) ends the process. */
+class Interrupt {
+  readonly flag = new SharedArrayBuffer(4);
+  readonly #controller = new AbortController();
+  readonly #listener = () => this.#stop();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    for (const signal of SIGNALS) Deno.addSignalListener(signal, this.#listener);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get happened(): boolean {
+    return Atomics.load(new Int32Array(this.flag), 0) !== 0;
+  }
+
+  #stop(): void {
+    if (this.happened) return this.#controller.abort();
+    Atomics.store(new Int32Array(this.flag), 0, 1);
+    this.#timer = setTimeout(() => this.#controller.abort(), GRACE_MS);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, this.#listener);
+  }
+}
+
+const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+
+/** @throws {UsageError} when the plan has no such stage */
+export function checkStage(plan: Plan, stage: string): void {
+  const all = plan.stages.map(({ name }) => name);
+  if (all.includes(stage)) return;
+  throw new UsageError(`Cannot find stage "${stage}" in ${plan.experiment}${suggestion(stage, all)}`);
+}
+
+/** A positive integer option. */
+export function count(text: string, option: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new UsageError(`Cannot use ${option} ${text}: give a positive integer`);
+  }
+  return value;
+}

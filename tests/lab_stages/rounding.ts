@@ -1,0 +1,2 @@
+/** Digits after the decimal point in summaries. */
+export const DIGITS = 6;
