@@ -1,14 +1,5 @@
 /** The tabletop environment: scenes of {@link scenes} under operational-space control, in MuJoCo compiled to WASM. */
-import { stream } from "../random.ts";
-import {
-  assertInitialState,
-  type Environment,
-  type InitialState,
-  type ObjectState,
-  type Observation,
-  type Step,
-  type Task,
-} from "./environment.ts";
+import type { Environment, InitialState, ObjectState, Observation, Step, Task } from "./environment.ts";
 import { Simulation } from "./mujoco.ts";
 import { armJoints, OperationalSpace } from "./operational_space.ts";
 import { matrixToQuaternion, quaternionToAxisAngle, rotate } from "./rotation.ts";
@@ -18,10 +9,10 @@ import {
   home,
   mjcf,
   openFinger,
-  restingHeight,
   substeps,
   torqueLimits,
 } from "./tabletop_model.ts";
+import { fingers, firstObject, initialPositions } from "./tabletop_states.ts";
 import { type Placed, placed, successSteps } from "./tabletop_success.ts";
 import { type Scene, scenes } from "./tabletop_tasks.ts";
 
@@ -30,18 +21,11 @@ export const tasks: Readonly<Record<string, Task>> = Object.fromEntries(
   scenes.map(({ task }) => [task.name, task]),
 );
 
-/** Seeds of the initial states; part of what the tasks are, never an argument. */
-const stateSeeds = { evaluation: 20260401, training: 20260402 } as const;
 /** Control steps with an open gripper after a reset, in which everything comes to rest. */
 const settleSteps = 5;
-/** Standard deviation of the joint angles around home at a reset (rad). */
-const jointNoise = 0.02;
 /** Change of the commanded gripper in a control step: 8 steps from open to closed. */
 const gripperRate = 0.25;
 const actionSize = 7;
-const fingers = 2;
-/** Where the movable objects' free joints start in qpos and qvel. */
-const firstObject = armJoints + fingers;
 
 /**
  * Opens one task.
@@ -92,9 +76,9 @@ class Tabletop implements Environment {
   }
 
   reset(state: InitialState): Observation {
-    assertInitialState(state);
+    const positions = initialPositions(this.#scene, state);
     this.#simulation.reset();
-    this.#place(state);
+    this.#simulation.views.qpos.set(positions);
     this.#simulation.update();
     this.#gripper = -1;
     this.#action.fill(0);
@@ -132,24 +116,6 @@ class Tabletop implements Environment {
     this.#simulation[Symbol.dispose]();
   }
 
-  #place({ split, index }: InitialState): void {
-    const random = stream(stateSeeds[split], "tabletop", this.task.name, split, index);
-    const { qpos } = this.#simulation.views;
-    home.forEach((angle, i) => qpos[i] = angle + jointNoise * random.normal());
-    qpos.fill(openFinger, armJoints, firstObject);
-    this.#scene.placements.forEach(({ kind, x, y, height = 0, relativeTo }, i) => {
-      const at = firstObject + 7 * i;
-      const origin = relativeTo === undefined ? -1 : firstObject + 7 * this.task.objects.indexOf(relativeTo);
-      qpos[at] = random.uniform(x[0], x[1]) + (origin < 0 ? 0 : qpos[origin]!);
-      qpos[at + 1] = random.uniform(y[0], y[1]) + (origin < 0 ? 0 : qpos[origin + 1]!);
-      qpos[at + 2] = height + restingHeight[kind];
-      const yaw = random.uniform(-Math.PI, Math.PI);
-      qpos[at + 3] = Math.cos(yaw / 2);
-      qpos[at + 4] = qpos[at + 5] = 0;
-      qpos[at + 6] = Math.sin(yaw / 2);
-    });
-  }
-
   /** One control step under `#action`. */
   #control(): void {
     const simulation = this.#simulation;
@@ -172,12 +138,12 @@ class Tabletop implements Environment {
     quaternionToAxisAngle(this.#quaternion, proprioception.subarray(3, 6));
     for (let i = 0; i < 3; i++) proprioception[i] = sitePositions[i]!;
     for (let i = 0; i < fingers; i++) proprioception[6 + i] = qpos[armJoints + i]!;
+    if (!qpos.every(Number.isFinite)) {
+      throw new Error(`Cannot go on with task "${this.task.name}": the simulation diverged, reset it`);
+    }
     const objects: Record<string, ObjectState> = {};
     this.task.objects.forEach((name, i) => {
       objects[name] = objectState(qpos, qvel, firstObject + 7 * i, firstObject + 6 * i);
-      if (!objects[name].position.every(Number.isFinite)) {
-        throw new Error(`Cannot go on with task "${this.task.name}": the simulation of ${name} diverged`);
-      }
     });
     return { proprioception, rotation: siteRotations.slice(0, 9), velocity, gripper: this.#gripper, objects };
   }

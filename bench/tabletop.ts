@@ -1,0 +1,146 @@
+/**
+ * Control steps per second of the tabletop: one environment on one core (controller, success and observations
+ * included), a pool on 1 and on 2 workers, and the same episode's control loop in C over native MuJoCo.
+ *
+ *   deno run -A bench/tabletop.ts [--task NAME] [--native PYTHON] [--json]
+ *
+ * PYTHON is a Python that has the `mujoco` package of the same version; gcc is needed as well.
+ */
+import { parseArgs } from "node:util";
+import type { InitialState } from "../envs/environment.ts";
+import { Pool } from "../envs/pool.ts";
+import { openTabletop } from "../envs/tabletop.ts";
+import { Expert } from "../envs/tabletop_expert.ts";
+import { mjcf } from "../envs/tabletop_model.ts";
+import { initialPositions } from "../envs/tabletop_states.ts";
+import { scenes } from "../envs/tabletop_tasks.ts";
+import { stream } from "../random.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    task: { type: "string", default: "between_plate_and_ramekin" },
+    native: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
+});
+const rounds = 5, secondsPerRound = 2, settleSteps = 5, lanes = 8;
+const state: InitialState = { split: "training", index: 0 };
+
+using environment = await openTabletop(options.task);
+const actions = demonstrate();
+
+/** The expert's actions up to the step before success, which any replay may take. */
+function demonstrate(): Float32Array[] {
+  const taken: Float32Array[] = [];
+  let observation = environment.reset(state);
+  const expert = new Expert(environment.task, stream(0, "bench"), { noise: true });
+  for (;;) {
+    const action = Float32Array.from(expert.act(observation));
+    const step = environment.step(action);
+    if (step.terminated || step.truncated) return taken;
+    taken.push(action);
+    observation = step.observation;
+  }
+}
+
+/** Steps per second of `episode`, which returns its number of control steps, repeated for a round. */
+async function rate(episode: () => number | Promise<number>): Promise<number> {
+  const start = performance.now();
+  let steps = 0;
+  do steps += await episode(); while (performance.now() - start < secondsPerRound * 1e3);
+  return steps / (performance.now() - start) * 1e3;
+}
+
+function single(): number {
+  environment.reset(state);
+  for (const action of actions) environment.step(action);
+  return settleSteps + actions.length;
+}
+
+async function pooled(pool: Pool): Promise<number> {
+  await Promise.all(Array.from({ length: lanes }, (_, lane) => pool.reset(lane, options.task, state)));
+  for (const action of actions) await pool.step(Array<Float32Array>(lanes).fill(action));
+  return lanes * (settleSteps + actions.length);
+}
+
+interface Native {
+  readonly stepsPerSecond: number;
+  readonly target: readonly number[];
+  readonly mujoco: string;
+}
+
+async function native(python: string, folder: string): Promise<Native> {
+  const program = new URL("./peers/tabletop_native.py", import.meta.url).pathname;
+  const { success, stdout, stderr } = await new Deno.Command(python, {
+    args: [program, `${folder}/model.xml`, `${folder}/episode.bin`, String(secondsPerRound)],
+  }).output();
+  if (!success) throw new Error(`Cannot run ${program} with ${python}: ${new TextDecoder().decode(stderr)}`);
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+async function exportEpisode(folder: string): Promise<void> {
+  const scene = scenes.find(({ task }) => task.name === options.task)!;
+  const settle = Array.from({ length: settleSteps }, () => Float32Array.of(0, 0, 0, 0, 0, 0, -1));
+  const parts = [initialPositions(scene, state), ...settle, ...actions].map((numbers) =>
+    Uint8Array.from(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength))
+  );
+  await Deno.writeTextFile(`${folder}/model.xml`, mjcf(scene));
+  await Deno.writeFile(`${folder}/episode.bin`, new Uint8Array(await new Blob(parts).arrayBuffer()));
+}
+
+function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+}
+
+await using one = await Pool.open({ suite: "tabletop", lanes, workers: 1 });
+await using two = await Pool.open({ suite: "tabletop", lanes, workers: 2 });
+const folder = await Deno.makeTempDir();
+await exportEpisode(folder);
+
+// The machine's speed drifts: every round measures everything, ratios are taken within a round.
+const contestants: Record<string, () => Promise<number>> = {
+  single: () => rate(single),
+  pool1: () => rate(() => pooled(one)),
+  pool2: () => rate(() => pooled(two)),
+};
+let peer: Native | undefined;
+const { native: python } = options;
+if (python) {
+  contestants.native = async () => {
+    peer = await native(python, folder);
+    return peer.stepsPerSecond;
+  };
+}
+const measured: Record<string, number[]> = {};
+for (let round = -1; round < rounds; round++) { // the first warms up the WASM compiler
+  for (const [name, measure] of Object.entries(contestants)) {
+    const value = await measure();
+    if (round >= 0) (measured[name] ??= []).push(value);
+  }
+}
+await Deno.remove(folder, { recursive: true });
+
+function ratio(a: string, b: string): number {
+  return median(measured[a]!.map((x, i) => x / measured[b]![i]!));
+}
+
+single();
+const target = [...environment.observation.objects[environment.task.objects[0]!]!.position];
+const result = {
+  task: options.task,
+  rounds,
+  stepsPerSecond: Object.fromEntries(
+    Object.entries(measured).map(([name, values]) => [name, median(values)]),
+  ),
+  poolFactor: ratio("pool2", "pool1"),
+  poolFactorOverSingle: ratio("pool2", "single"),
+  ...(peer && {
+    overNative: ratio("single", "native"),
+    native: {
+      mujoco: peer.mujoco,
+      loop: "C",
+      targetDistance: Math.hypot(...peer.target.map((x, i) => x - target[i]!)),
+    },
+  }),
+};
+console.log(options.json ? JSON.stringify(result) : result);
