@@ -33,10 +33,29 @@ export interface Column {
   readonly data: Data;
 }
 
-const scalarTypes = { Float32Array: Float32, Float64Array: Float64, Int32Array: Int32, Uint8Array: Uint8 };
+const scalarTypes = [
+  [Float32Array, Float32],
+  [Float64Array, Float64],
+  [Int32Array, Int32],
+  [Uint8Array, Uint8],
+] as const;
 
-function scalarType(data: Elements): DataType {
-  return new scalarTypes[data.constructor.name as keyof typeof scalarTypes]();
+/**
+ * The Arrow type of an array and a copy of it. The copy is needed: apache-arrow's writer merges neighbouring chunks that
+ * lie in one ArrayBuffer, and so loses a column given twice or in overlapping views.
+ */
+function own(values: Elements): { item: Float32; copy: Float32Array } {
+  for (const [Values, Type] of scalarTypes) {
+    // Typed as one of the four, since apache-arrow's own types hold data of one at a time.
+    if (values instanceof Values) {
+      return { item: new Type() as Float32, copy: new Values(values) as Float32Array };
+    }
+  }
+  throw new TypeError(
+    `Cannot write ${
+      Object.prototype.toString.call(values)
+    } as a column: it must hold float32, float64, int32 or uint8`,
+  );
 }
 
 /** Bit i is set where row i has a value (Arrow's validity bitmap). */
@@ -57,21 +76,18 @@ export function numericColumn(
   inner: readonly number[] = [],
   valid?: readonly boolean[],
 ): Column {
-  const item = scalarType(values);
+  const { item, copy } = own(values);
   const width = size(inner);
   const length = inner.length === 0 ? values.length : valid ? valid.length : values.length / width;
   const mask = bitmap(valid, length);
   const nullable = mask.nullCount > 0;
-  const child = makeData({
-    type: item as Float32,
-    length: values.length,
-    nullCount: 0,
-    data: values as Float32Array,
-  });
   if (inner.length === 0) {
-    const data = makeData({ type: item as Float32, length, data: values as Float32Array, ...mask });
-    return { field: new Field(name, item, nullable), data };
+    return {
+      field: new Field(name, item, nullable),
+      data: makeData({ type: item, length, data: copy, ...mask }),
+    };
   }
+  const child = makeData({ type: item, length: copy.length, nullCount: 0, data: copy });
   const type = new FixedSizeList(width, new Field("item", item, false));
   const metadata = inner.length === 1 ? new Map() : new Map([
     ["ARROW:extension:name", "arrow.fixed_shape_tensor"],
@@ -201,9 +217,9 @@ export function decodeColumn(table: Table, name: string): Decoded {
 
 function numbers(data: Data, name: string, length: number): Elements {
   const values: unknown = data.values;
-  for (const array of [Float32Array, Float64Array, Int32Array, Uint8Array]) {
-    if (values instanceof array && data.typeId !== Type.Bool && data.typeId !== Type.Utf8) {
-      return values.slice(0, length);
+  for (const [Values] of scalarTypes) {
+    if (values instanceof Values && data.typeId !== Type.Bool && data.typeId !== Type.Utf8) {
+      return new Values(values.subarray(0, length));
     }
   }
   throw new TypeError(

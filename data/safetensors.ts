@@ -105,7 +105,8 @@ export function decodeMixedSafetensors(
   }
   const tensors = entries.sort((a, b) => a.name < b.name ? -1 : 1).map(
     ({ name, dtype, shape, begin, end }) => {
-      const copy = data.slice(begin, end).buffer; // a fresh buffer is aligned for every type
+      // A fresh buffer is aligned for every type; slice() would not do, since a Node Buffer's is a view.
+      const copy = new Uint8Array(data.subarray(begin, end)).buffer;
       return [name, { shape, data: new dtypes[dtype](copy) }] as const;
     },
   );

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import { decodeTable, encodeTable, numbers, strings } from "./table.ts";
 
 const evaluation = {
@@ -19,6 +21,20 @@ Deno.test("encodeTable() gives equal bytes for equal columns", () => {
   assert.deepEqual(encodeTable(evaluation), encodeTable(structuredClone(evaluation)));
 });
 
+Deno.test("encodeTable() writes columns that share memory", () => {
+  const shared = Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+  const columns = { a: shared, b: shared, c: shared.map((x) => x), d: shared.subarray() };
+  assert.deepEqual(decodeTable(encodeTable(columns)), { a: shared, b: shared, c: shared, d: shared });
+  const overlapping = { a: shared.subarray(0, 4), b: shared.subarray(2, 6), c: shared.subarray(4, 8) };
+  assert.deepEqual(decodeTable(encodeTable(overlapping)), overlapping);
+});
+
+Deno.test("encodeTable() writes the bytes it always wrote", () => {
+  // A new digest makes every stored table's successor a different object: say so in the commit.
+  const digest = createHash("sha256").update(encodeTable(evaluation)).digest("hex");
+  assert.equal(digest, "a4da64a7c165cef6aae7fc964ab8fd7e98493c132e463ae8c4e53125724f40c2");
+});
+
 Deno.test("decodeTable() reads tables without rows, and bytes that are not aligned", () => {
   assert.deepEqual(decodeTable(encodeTable({ task: [], success: new Uint8Array() })), {
     task: [],
@@ -28,6 +44,7 @@ Deno.test("decodeTable() reads tables without rows, and bytes that are not align
   const shifted = new Uint8Array(bytes.length + 1);
   shifted.set(bytes, 1);
   assert.deepEqual(decodeTable(shifted.subarray(1)), evaluation);
+  assert.deepEqual(decodeTable(Buffer.from(bytes)), evaluation);
 });
 
 Deno.test("decodeTable() joins the batches of a file by pyarrow", () => {
