@@ -54,8 +54,9 @@ export interface Sizes {
 }
 
 const FREQUENCIES = 16;
-// Periods of the time features, geometric between these: openpi's, in units of the whole flow.
-const SHORTEST = 4e-3, LONGEST = 4;
+// Periods of the time features, geometric between these, in units of the whole flow. openpi's shortest is 4e-3: ten
+// Euler steps cannot tell it from a constant, and float32 would keep four digits of its phase.
+const SHORTEST = 4e-2, LONGEST = 4;
 
 /** sin and cos of 2 π t / period: [B] → [B, 32]. */
 function timeFeatures(time: Tensor): Tensor {
