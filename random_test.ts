@@ -49,6 +49,20 @@ Deno.test("normal and uniform numbers have the moments of their laws", () => {
   assert.ok(Math.abs(variance - 1 / 3) < 4 * Math.sqrt(4 / 45 / n), `variance ${variance}`);
 });
 
+Deno.test("normal() is Box and Muller's transform of one block, to the library's sine and cosine", () => {
+  const words = new Uint32Array(2);
+  for (let i = 0; i < 1000; i++) {
+    const key = stream(5, "pair", i).key;
+    threefry2x32(key[0], key[1], 0, 0, words);
+    const radius = Math.sqrt(-2 * Math.log((words[0]! + 0.5) / 2 ** 32));
+    // Quadrant from the top bits, and an angle centred in it from the others.
+    const angle = (words[1]! >>> 30) * Math.PI / 2 + ((words[1]! & 0x3fffffff) / 2 ** 30 - 0.5) * Math.PI / 2;
+    const pair = new Stream(key).fillNormal(new Float32Array(2));
+    assert.ok(Math.abs(new Stream(key).normal() - radius * Math.cos(angle)) < 1e-12 * (1 + radius));
+    assert.ok(Math.abs(pair[1]! - radius * Math.sin(angle)) < 1e-6 * (1 + radius));
+  }
+});
+
 Deno.test("permutation() holds every index once", () => {
   assert.deepEqual([...stream(2, "order").permutation(50)].sort((a, b) => a - b), [...Array(50).keys()]);
 });

@@ -1,0 +1,63 @@
+/** A base policy by cloning: a flow-matching chunk policy fitted to a few demonstrations. */
+import { z } from "zod";
+import { decodeEpisodes } from "../data/episodes_arrow.ts";
+import { encodeNormalizations, fit } from "../data/normalization.ts";
+import { encodeSafetensors } from "../data/safetensors.ts";
+import { encodeTable } from "../data/table.ts";
+import type { StageContext } from "../lab/stage.ts";
+import { ndarray } from "../ndarray.ts";
+import * as flow from "../policies/flow.ts";
+import { exportPolicy } from "../policies/policy.ts";
+import { stream } from "../random.ts";
+import { trainFlow } from "./flow_training.ts";
+import { windows } from "./windows.ts";
+
+export const entry = import.meta.url;
+export const inputs = { demonstrations: "episodes[]" } as const;
+export const outputs = {
+  weights: "weights",
+  normalization: "normalization",
+  policy: "policy",
+  losses: "metrics",
+} as const;
+
+export const parameters = z.strictObject({
+  tasks: z.array(z.string()).min(1).describe("task names, in the order of the one-hot input"),
+  horizon: z.int().min(1).max(64).describe("actions of a chunk"),
+  flow: flow.hyperparameters,
+});
+
+const ACTION = 7;
+
+export async function run(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  const { tasks, horizon, flow: h } = context.parameters;
+  const episodes = (await Promise.all(context.input.demonstrations.map(({ path }) => Deno.readFile(path))))
+    .flatMap((bytes) => decodeEpisodes(bytes));
+  const cut = windows(episodes, { order: tasks, horizon });
+  // The single actions, not the windows: padding must not shift the statistics.
+  const actions = ndarray(
+    [episodes.reduce((n, { length }) => n + length, 0), ACTION],
+    Float32Array.from(episodes.flatMap(({ columns }) => [...columns.action!.data])),
+  );
+  const normalization = {
+    features: fit(cut.features, { kind: "z-score", floor: 1e-3 }),
+    actions: fit(actions, { kind: "z-score", floor: 1e-2 }),
+  };
+  const sizes = { features: cut.features.shape[1]!, horizon, action: ACTION };
+  const { weights, losses } = await trainFlow(context, {
+    initial: flow.initialize(stream(context.seed, "flow", "initialize"), sizes, h),
+    sets: [{ windows: cut, share: 1 }],
+    normalization,
+    hyperparameters: h,
+    sizes,
+  });
+  await context.output.weights.write(encodeSafetensors(weights));
+  await context.output.normalization.write(encodeNormalizations(normalization));
+  await context.output.policy.write(exportPolicy(weights, normalization, 1).onnx);
+  await context.output.losses.write(encodeTable({
+    gradient_steps: Int32Array.from(losses, (row) => row.gradient_steps),
+    loss: Float64Array.from(losses, (row) => row.loss),
+  }));
+}

@@ -1,0 +1,43 @@
+/** Rolls the base policy out until enough of its own successes are kept: offline data, and the control's data. */
+import { z } from "zod";
+import { encodeEpisodes } from "../data/episodes_arrow.ts";
+import { Pool } from "../envs/pool.ts";
+import type { StageContext } from "../lab/stage.ts";
+import { openBase } from "./chunked_base.ts";
+import { runEpisodes } from "./episode_batch.ts";
+import { taskOf } from "./task_of.ts";
+
+export const entry = import.meta.url;
+export const inputs = { weights: "weights", normalization: "normalization" } as const;
+export const outputs = { episodes: "episodes" } as const;
+
+export const parameters = z.strictObject({
+  task: z.string().describe("the task to act in"),
+  tasks: z.array(z.string()).min(1).describe("task names, in the order of the policy's one-hot input"),
+  execute: z.int().min(1).max(64).describe("actions executed of each chunk"),
+  episodes: z.int().min(1).max(10_000).describe("successes to keep"),
+  attempts: z.int().min(1).max(100_000).describe("episodes tried at most"),
+  first: z.int().min(0).describe("first training initial state used"),
+  lanes: z.int().min(1).max(256).describe("episodes stepped together"),
+});
+
+export async function run(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  const { task: name, tasks, execute, episodes, attempts, first, lanes } = context.parameters;
+  const task = taskOf(name);
+  await using base = await openBase({ ...context, ...context.input, lanes, execute, tasks });
+  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+  const { kept, tried } = await runEpisodes(context, {
+    pool,
+    size: lanes,
+    actor: base,
+    observations: true,
+    wanted: episodes,
+    keep: (episode) => episode.success,
+    plan: (i) =>
+      i < attempts ? { task, state: { split: "training", index: first + i }, noise: 0 } : undefined,
+  });
+  context.log(`${kept.length} successes of ${tried.length} episodes of "${name}"`);
+  await context.output.episodes.write(encodeEpisodes(kept));
+}

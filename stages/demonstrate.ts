@@ -1,0 +1,63 @@
+/** Demonstrations by the scripted expert, with noise injected so that they vary; successes only. */
+import { z } from "zod";
+import { encodeEpisodes } from "../data/episodes_arrow.ts";
+import { Pool } from "../envs/pool.ts";
+import { Expert } from "../envs/tabletop_expert.ts";
+import type { StageContext } from "../lab/stage.ts";
+import { stream } from "../random.ts";
+import { runEpisodes } from "./episode_batch.ts";
+import type { Actor } from "./rollout.ts";
+import { taskOf } from "./task_of.ts";
+
+export const entry = import.meta.url;
+export const inputs = {} as const;
+export const outputs = { episodes: "episodes" } as const;
+
+export const parameters = z.strictObject({
+  task: z.string().describe("name of the tabletop task"),
+  episodes: z.int().min(1).max(10_000).describe("successful demonstrations to keep"),
+  first: z.int().min(0).describe("first training initial state used"),
+  lanes: z.int().min(1).max(256).describe("episodes stepped together"),
+});
+
+/** The scripted expert in every lane, each episode with its own random habits. */
+class ExpertActor implements Actor {
+  readonly #experts: (Expert | undefined)[] = [];
+  readonly #seed: number;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  begin({ index, plan: { task, state } }: Parameters<Actor["begin"]>[0]): void {
+    const habits = stream(this.#seed, "expert", task.name, state.index);
+    this.#experts[index] = new Expert(task, habits, { noise: true });
+  }
+
+  act(lanes: Parameters<Actor["act"]>[0]): ReturnType<Actor["act"]> {
+    return Promise.resolve(
+      lanes.map((lane) =>
+        lane && { action: Float32Array.from(this.#experts[lane.index]!.act(lane.observation)) }
+      ),
+    );
+  }
+}
+
+export async function run(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  const { task: name, episodes, first, lanes } = context.parameters;
+  const task = taskOf(name);
+  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+  const { kept } = await runEpisodes(context, {
+    pool,
+    size: lanes,
+    actor: new ExpertActor(context.seed),
+    observations: true,
+    wanted: episodes,
+    keep: (episode) => episode.success,
+    plan: (i) =>
+      i < 4 * episodes + 20 ? { task, state: { split: "training", index: first + i }, noise: 0 } : undefined,
+  });
+  await context.output.episodes.write(encodeEpisodes(kept));
+}

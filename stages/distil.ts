@@ -1,0 +1,72 @@
+/**
+ * PLD, stage 3: supervised fine-tuning of the current base on collected episodes, by the flow loss it was cloned with.
+ * The same stage on the base's own successes is the self-bootstrapping control.
+ */
+import { z } from "zod";
+import { decodeEpisodes } from "../data/episodes_arrow.ts";
+import { encodeNormalizations } from "../data/normalization.ts";
+import { encodeSafetensors } from "../data/safetensors.ts";
+import { encodeTable } from "../data/table.ts";
+import type { Artifact, StageContext } from "../lab/stage.ts";
+import * as flow from "../policies/flow.ts";
+import { exportPolicy, sizesOf } from "../policies/policy.ts";
+import { readPolicy } from "./chunked_base.ts";
+import { trainFlow } from "./flow_training.ts";
+import { windows } from "./windows.ts";
+
+export const entry = import.meta.url;
+export const inputs = {
+  weights: "weights",
+  normalization: "normalization",
+  episodes: "episodes[]",
+  demonstrations: "episodes[]",
+} as const;
+export const outputs = {
+  weights: "weights",
+  normalization: "normalization",
+  policy: "policy",
+  losses: "metrics",
+} as const;
+
+export const parameters = z.strictObject({
+  tasks: z.array(z.string()).min(1).describe("task names, in the order of the one-hot input"),
+  demonstrationShare: z.number().min(0).max(0.9).describe("share of each batch from the demonstrations"),
+  flow: flow.hyperparameters,
+});
+
+async function read(artifacts: readonly Artifact[]) {
+  const files = await Promise.all(artifacts.map(({ path }) => Deno.readFile(path)));
+  return files.flatMap((bytes) => decodeEpisodes(bytes));
+}
+
+export async function run(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  const { input, parameters: { tasks, demonstrationShare, flow: h } } = context;
+  const { weights: start, normalization } = await readPolicy(input.weights, input.normalization);
+  const sizes = sizesOf(start, normalization);
+  const cut = async (artifacts: readonly Artifact[]) =>
+    windows(await read(artifacts), { order: tasks, horizon: sizes.horizon });
+  const sets = [
+    ...(demonstrationShare > 0
+      ? [{ windows: await cut(input.demonstrations), share: demonstrationShare }]
+      : []),
+    { windows: await cut(input.episodes), share: 1 - demonstrationShare },
+  ];
+  const { weights, losses } = await trainFlow(context, {
+    initial: flow.fineTune(start),
+    sets,
+    normalization,
+    hyperparameters: h,
+    sizes,
+  });
+  await context.output.weights.write(encodeSafetensors(weights));
+  await context.output.normalization.write(
+    encodeNormalizations({ features: normalization.features, actions: normalization.actions }),
+  );
+  await context.output.policy.write(exportPolicy(weights, normalization, 1).onnx);
+  await context.output.losses.write(encodeTable({
+    gradient_steps: Int32Array.from(losses, (row) => row.gradient_steps),
+    loss: Float64Array.from(losses, (row) => row.loss),
+  }));
+}

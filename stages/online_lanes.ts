@@ -1,0 +1,219 @@
+/** Lanes that learn: endless training episodes, the base's actions beside the executed ones, transitions as they come. */
+import type { Normalization } from "../data/normalization.ts";
+import type { Step, Task } from "../envs/environment.ts";
+import type { Pool } from "../envs/pool.ts";
+import { ndarray, type Tensors } from "../ndarray.ts";
+import { stream } from "../random.ts";
+import type { ChunkCursor } from "./chunked_base.ts";
+import { learnerState } from "./residual_actor.ts";
+import type { Row } from "./recording.ts";
+import type { Lane } from "./rollout.ts";
+
+const ACTION = 7;
+
+/** Base actions in lanes; `ChunkedBase` is one, `ZeroBase` another. */
+export interface BaseActions {
+  begin(lane: Lane): void;
+  refresh(lanes: readonly (Lane | undefined)[]): Promise<void>;
+  action(lane: number): Float32Array;
+  phase(lane: number): number;
+  advance(lane: number): void;
+  cursor(lane: number): ChunkCursor;
+}
+
+/** How an online phase explores. */
+export interface Exploration {
+  readonly task: Task;
+  readonly seed: number;
+  /** Training initial state of the first episode; later ones count on from it. */
+  readonly first: number;
+  /** Share of episodes that begin with a probing prefix of the base, which is never stored. */
+  readonly probing: number;
+  /** Longest probing prefix as a share of the step budget. */
+  readonly probingLength: number;
+}
+
+interface Running {
+  readonly episode: number;
+  readonly probe: number;
+  readonly lane: Lane;
+  readonly executed: number[];
+  state: Float32Array;
+  base: Float32Array;
+}
+
+/** What one round of control steps brought. */
+export interface Round {
+  readonly transitions: readonly Row[];
+  /** Success of each episode that ended. */
+  readonly ended: readonly boolean[];
+}
+
+/** The lanes of one online phase. */
+export class OnlineLanes {
+  readonly #pool: Pool;
+  readonly #base: BaseActions;
+  readonly #scale: Normalization;
+  readonly #exploration: Exploration;
+  readonly #running: Running[] = [];
+  #episodes = 0;
+
+  private constructor(pool: Pool, base: BaseActions, scale: Normalization, exploration: Exploration) {
+    this.#pool = pool;
+    this.#base = base;
+    this.#scale = scale;
+    this.#exploration = exploration;
+  }
+
+  /** Starts an episode in each of `size` lanes, or continues those of a `snapshot`. */
+  static async open(
+    { pool, base, scale, exploration, size, snapshot }: {
+      pool: Pool;
+      base: BaseActions;
+      scale: Normalization;
+      exploration: Exploration;
+      size: number;
+      snapshot?: Tensors;
+    },
+  ): Promise<OnlineLanes> {
+    const lanes = new OnlineLanes(pool, base, scale, exploration);
+    for (let index = 0; index < size; index++) {
+      if (snapshot) await lanes.#restore(index, snapshot);
+      else await lanes.#start(index);
+    }
+    await base.refresh(lanes.#running.map(({ lane }) => lane));
+    for (const running of lanes.#running) lanes.#observe(running);
+    return lanes;
+  }
+
+  /** Episodes begun so far. */
+  get episodes(): number {
+    return this.#episodes;
+  }
+
+  /** Learner states and base actions of all lanes at this control step. */
+  get states(): readonly Float32Array[] {
+    return this.#running.map(({ state }) => state);
+  }
+  get bases(): readonly Float32Array[] {
+    return this.#running.map(({ base }) => base);
+  }
+
+  async #begin(index: number, episode: number, replay?: Float32Array): Promise<Running> {
+    const { task, seed, first, probing, probingLength } = this.#exploration;
+    const state = { split: "training", index: first + episode } as const;
+    const draw = stream(seed, "probe", episode);
+    const length = draw.integer(Math.max(1, Math.floor(probingLength * task.maxSteps) + 1));
+    const probe = draw.uniform() < probing ? length : 0;
+    const observation = await this.#pool.reset(index, task.name, state, replay);
+    const t = replay ? replay.length / ACTION : 0;
+    const lane: Lane = { index, plan: { task, state, noise: 0 }, t, observation };
+    this.#base.begin(lane);
+    const empty = new Float32Array(0);
+    const executed = replay ? [...replay] : [];
+    return this.#running[index] = { episode, probe, lane, executed, state: empty, base: empty };
+  }
+
+  async #start(index: number): Promise<void> {
+    await this.#begin(index, this.#episodes++);
+  }
+
+  #observe(running: Running): void {
+    const { lane } = running;
+    running.state = learnerState(lane, this.#base.phase(lane.index), this.#scale);
+    running.base = this.#base.action(lane.index).slice();
+  }
+
+  /**
+   * One control step in every lane. A lane in its probing prefix executes the base's action; its steps are no
+   * transitions. `actions` holds the learner's choice, [lanes, 7]; left out, the base acts in all lanes.
+   */
+  async step(actions?: Float32Array): Promise<Round> {
+    const executed = this.#running.map(({ lane: { t }, probe, base }, i) =>
+      actions && t >= probe ? actions.slice(i * ACTION, (i + 1) * ACTION) : base
+    );
+    const steps: readonly (Step | undefined)[] = await this.#pool.step(executed);
+    const before = this.#running.map(({ state, base, lane: { t }, probe }) => ({
+      state,
+      base,
+      stored: t >= probe,
+    }));
+    this.#running.forEach(({ lane, executed: done }, i) => {
+      done.push(...executed[i]!);
+      lane.observation = steps[i]!.observation;
+      lane.t++;
+      this.#base.advance(i);
+    });
+    // A truncated step bootstraps, so it too needs the base's action in the state it led to.
+    await this.#base.refresh(this.#running.map(({ lane }, i) => steps[i]!.terminated ? undefined : lane));
+    const transitions: Row[] = [], ended: boolean[] = [];
+    for (const [i, running] of this.#running.entries()) {
+      const { terminated, truncated, success } = steps[i]!;
+      if (terminated) running.state = learnerState(running.lane, 0, this.#scale);
+      else this.#observe(running);
+      const { state, base, stored } = before[i]!;
+      if (stored) {
+        transitions.push({
+          state,
+          base,
+          action: executed[i]!,
+          terminated: [Number(terminated)],
+          nextState: running.state,
+          nextBase: running.base,
+        });
+      }
+      if (terminated || truncated) {
+        ended.push(success);
+        await this.#start(i);
+      }
+    }
+    if (ended.length > 0) {
+      await this.#base.refresh(this.#running.map(({ lane }) => lane.t === 0 ? lane : undefined));
+      for (const running of this.#running) if (running.lane.t === 0) this.#observe(running);
+    }
+    return { transitions, ended };
+  }
+
+  /** All state of the lanes: episodes are restored by replaying their actions from the initial state. */
+  snapshot(): Tensors {
+    const tensors: Tensors = { "lanes/episodes": ndarray([1], Float32Array.of(this.#episodes)) };
+    this.#running.forEach(({ episode, executed }, i) => {
+      const { chunk, used, queries } = this.#base.cursor(i);
+      tensors[`lanes/${i}/actions`] = ndarray([executed.length], Float32Array.from(executed));
+      tensors[`lanes/${i}/chunk`] = ndarray([chunk.length], chunk);
+      tensors[`lanes/${i}/counters`] = ndarray([3], Float32Array.of(episode, used, queries));
+    });
+    return tensors;
+  }
+
+  async #restore(index: number, snapshot: Tensors): Promise<void> {
+    this.#episodes = snapshot["lanes/episodes"]!.data[0]!;
+    const [episode, used, queries] = snapshot[`lanes/${index}/counters`]!.data;
+    await this.#begin(index, episode!, snapshot[`lanes/${index}/actions`]!.data);
+    Object.assign(this.#base.cursor(index), {
+      chunk: snapshot[`lanes/${index}/chunk`]!.data,
+      used: used!,
+      queries: queries!,
+    });
+  }
+}
+
+/** No base at all: zero actions, for a learner from scratch. */
+export class ZeroBase implements BaseActions {
+  readonly #zero = new Float32Array(ACTION);
+  readonly #cursor: ChunkCursor = { chunk: new Float32Array(0), used: 0, queries: 0 };
+  begin(): void {}
+  refresh(): Promise<void> {
+    return Promise.resolve();
+  }
+  action(): Float32Array {
+    return this.#zero;
+  }
+  phase(): number {
+    return 0;
+  }
+  advance(): void {}
+  cursor(): ChunkCursor {
+    return this.#cursor;
+  }
+}

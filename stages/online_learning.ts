@@ -1,0 +1,216 @@
+/**
+ * The actor-learner loop of off-policy RL in lanes: act, store, update, evaluate, by a fixed schedule, so that the
+ * same seed gives the same bytes, and an interrupted run continues to them.
+ */
+import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.ts";
+import type { Replay } from "../data/replay.ts";
+import type { Learner } from "../engine/learner.ts";
+import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
+import { Stream, stream } from "../random.ts";
+import type { EpisodeContext } from "./episode_batch.ts";
+import type { OnlineLanes } from "./online_lanes.ts";
+
+const ACTION = 7;
+
+/** When things happen, in environment steps of the online phase unless said. */
+export interface Schedule {
+  readonly steps: number;
+  readonly lanes: number;
+  /** Environment steps between two calls of the learner. */
+  readonly interval: number;
+  /** Iterations of the update program in each of these calls. */
+  readonly iterations: number;
+  /** Episodes of the base alone before the learner acts and learns. */
+  readonly warmupEpisodes: number;
+  readonly evaluateEvery: number;
+  /** The best of the evaluations from here on is the result. */
+  readonly selectFrom: number;
+}
+
+/** What differs between methods. */
+export interface OnlineMethod {
+  readonly learner: Learner;
+  /** Critic updates in one iteration of the learner's program. */
+  readonly criticUpdates: number;
+  readonly replay: Replay;
+  /** Turns stored transitions into the batches of `iterations` updates. */
+  batches(iterations: number, draw: Stream, noise: Stream, onlineSteps: number): Tensors;
+  /** Executed actions [lanes, 7] under the newest weights; `noise` explores. */
+  act(weights: Tensors, lanes: OnlineLanes, noise: NDArray, onlineSteps: number): Promise<Float32Array>;
+  /** Adds reward to a transition of the lanes and stores it. */
+  store(transition: Readonly<Record<string, ArrayLike<number>>>): void;
+  /** Success rate of the deterministic policy under these weights on training states. */
+  evaluate(weights: Tensors, onlineSteps: number): Promise<number>;
+}
+
+/** One line of the learning curve. */
+export type CurveRow = Readonly<Record<string, number>>;
+
+interface Counters {
+  steps: number;
+  /** Environment steps since the last evaluation, due at `evaluateEvery`. */
+  evaluated: number;
+  learned: number;
+  bestSuccess: number;
+  recent: boolean[];
+  curve: CurveRow[];
+  sums: Record<string, number>;
+  updates: number;
+  streams: Record<string, number>;
+}
+
+const RECENT = 50;
+
+/** Everything of a loop that a checkpoint holds. */
+export interface Resumed {
+  readonly learner: Tensors;
+  readonly best: Tensors;
+  readonly tensors: Tensors;
+  readonly counters: Counters;
+}
+
+function group(tensors: Tensors, prefix: string): Tensors {
+  return Object.fromEntries(
+    Object.entries(tensors).filter(([name]) => name.startsWith(prefix)).map((
+      [name, x],
+    ) => [name.slice(prefix.length), x]),
+  );
+}
+
+/** What an earlier attempt left, or undefined. */
+export async function resume(context: EpisodeContext): Promise<Resumed | undefined> {
+  const bytes = await context.checkpoint.read();
+  if (!bytes) return undefined;
+  const { tensors, metadata } = decodeSafetensors(bytes);
+  const counters: Counters = JSON.parse(metadata.counters!);
+  // JSON writes NaN as null.
+  const curve = counters.curve.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value ?? NaN]))
+  );
+  return {
+    learner: group(tensors, "learner/"),
+    best: group(tensors, "best/"),
+    tensors,
+    counters: { ...counters, curve },
+  };
+}
+
+/**
+ * Runs the online phase and returns the weights of the best evaluation with the learning curve. Later evaluations
+ * win ties: among equals, the one that has learned longest.
+ */
+export async function learnOnline(
+  context: EpisodeContext & { readonly seed: number },
+  { schedule, lanes, method, resumed }: {
+    schedule: Schedule;
+    lanes: OnlineLanes;
+    method: OnlineMethod;
+    resumed?: Resumed | undefined;
+  },
+): Promise<{ weights: Tensors; curve: readonly CurveRow[] }> {
+  const { steps, interval, iterations, warmupEpisodes, evaluateEvery, selectFrom } = schedule;
+  const counters: Counters = resumed?.counters ??
+    {
+      steps: 0,
+      evaluated: -1,
+      learned: 0,
+      bestSuccess: -1,
+      recent: [],
+      curve: [],
+      sums: {},
+      updates: 0,
+      streams: {},
+    };
+  const open = (name: string): Stream => {
+    const { key } = stream(context.seed, "online", name);
+    return new Stream(key, counters.streams[name] ?? 0);
+  };
+  const streams = { explore: open("explore"), draw: open("draw"), noise: open("noise") };
+  let best = resumed?.best ?? {};
+  const exploration = ndarray([schedule.lanes, ACTION]);
+
+  const evaluate = async () => {
+    const success = await method.evaluate(method.learner.state, counters.steps);
+    if (counters.steps >= Math.min(selectFrom, steps) && success >= counters.bestSuccess) {
+      counters.bestSuccess = success;
+      best = { ...method.learner.state };
+    }
+    const recent = counters.recent;
+    const means = Object.fromEntries(
+      Object.entries(counters.sums).map(([name, sum]) => [name, sum / Math.max(1, counters.updates)]),
+    );
+    counters.curve.push({
+      environment_steps: counters.steps,
+      gradient_steps: counters.learned,
+      success,
+      training_success: recent.length ? recent.filter(Boolean).length / recent.length : NaN,
+      ...means,
+    });
+    counters.sums = {};
+    counters.updates = 0;
+    counters.evaluated = counters.steps;
+  };
+
+  const learn = async () => {
+    const batches = method.batches(iterations, streams.draw, streams.noise, counters.steps);
+    const metrics = await method.learner.update(batches);
+    for (const [name, { data }] of Object.entries(metrics)) {
+      const sum = data.reduce((a, b) => a + b, 0);
+      if (!Number.isFinite(sum)) {
+        throw new Error(
+          `Cannot go on learning: "${name}" is ${sum} after ${counters.steps} environment steps`,
+        );
+      }
+      counters.sums[name] = (counters.sums[name] ?? 0) + sum;
+    }
+    counters.updates += iterations;
+    counters.learned += iterations * method.criticUpdates;
+    context.spend({ gradientSteps: iterations * method.criticUpdates });
+  };
+
+  const save = () => {
+    for (const [name, s] of Object.entries(streams)) counters.streams[name] = s.counter;
+    const prefixed = (prefix: string, tensors: Tensors) =>
+      Object.fromEntries(Object.entries(tensors).map(([name, x]) => [prefix + name, x]));
+    return context.checkpoint.write(encodeSafetensors({
+      ...prefixed("learner/", method.learner.state),
+      ...prefixed("best/", best),
+      ...method.replay.toTensors("replay/"),
+      ...lanes.snapshot(),
+    }, { counters: JSON.stringify(counters) }));
+  };
+
+  if (counters.evaluated < 0) await evaluate();
+  while (counters.steps < steps) {
+    const warm = lanes.episodes - schedule.lanes >= warmupEpisodes;
+    const noise = { ...exploration, data: streams.explore.fillNormal(exploration.data) };
+    const actions = warm ? await method.act(method.learner.state, lanes, noise, counters.steps) : undefined;
+    const { transitions, ended } = await lanes.step(actions);
+    for (const transition of transitions) method.store(transition);
+    counters.recent = [...counters.recent, ...ended].slice(-RECENT);
+    counters.steps += schedule.lanes;
+    context.spend({ environmentSteps: schedule.lanes });
+    if (warm && counters.steps % interval === 0 && method.replay.size >= interval) await learn();
+    if (counters.steps - counters.evaluated >= evaluateEvery || counters.steps >= steps) await evaluate();
+    context.progress({
+      done: Math.min(counters.steps, steps),
+      total: steps,
+      unit: "environment steps",
+      success: counters.curve.at(-1)!.success!,
+    });
+    if (context.interrupted()) {
+      await save();
+      throw context.interruption();
+    }
+    if (context.checkpoint.due()) await save();
+  }
+  return { weights: best, curve: counters.curve };
+}
+
+/** Rows of a learning curve as table columns; a metric that a row lacks is NaN. */
+export function curveColumns(curve: readonly CurveRow[]): Record<string, Float64Array> {
+  const names = [...new Set(curve.flatMap((row) => Object.keys(row)))];
+  return Object.fromEntries(
+    names.map((name) => [name, Float64Array.from(curve, (row) => row[name] ?? NaN)]),
+  );
+}

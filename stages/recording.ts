@@ -1,0 +1,117 @@
+/** What an episode keeps of its observations, and the way back from stored columns to an observation. */
+import type { Episode } from "../data/episode.ts";
+import type { InitialState, ObjectState, Observation, Task } from "../envs/environment.ts";
+import { type NDArray, ndarray } from "../ndarray.ts";
+
+/** An episode to run: its task, initial state, the number of its noise stream, and numbers to remember with it. */
+export interface Plan {
+  readonly task: Task;
+  readonly state: InitialState;
+  readonly noise: number;
+  readonly tags?: Readonly<Record<string, number>>;
+}
+
+/** One row of an episode by column name. */
+export type Row = Readonly<Record<string, ArrayLike<number>>>;
+
+const OBJECT = "object/";
+
+/**
+ * The numeric columns of an observation: `proprioception` (8), `rotation` (9), `velocity` (6), `gripper` (1) and
+ * `object/NAME` (13: position, quaternion, velocity) for every object; units as in `Observation`.
+ */
+export function observationRow(observation: Observation): Row {
+  const row: Record<string, ArrayLike<number>> = {
+    proprioception: observation.proprioception,
+    rotation: observation.rotation,
+    velocity: observation.velocity,
+    gripper: [observation.gripper],
+  };
+  for (const [name, object] of Object.entries(observation.objects)) {
+    row[OBJECT + name] = [...object.position, ...object.quaternion, ...object.velocity];
+  }
+  return row;
+}
+
+/**
+ * The observation before control step `t` of a stored episode, as `observationRow` took it apart.
+ *
+ * @throws {RangeError} when the episode has no step `t`, or lacks a column
+ */
+export function observationAt(episode: Episode, t: number): Observation {
+  const read = (name: string): Float64Array => {
+    const column = episode.columns[name];
+    const width = column?.shape[1] ?? 1;
+    if (!column || t < 0 || t >= column.shape[0]!) {
+      throw new RangeError(
+        `Cannot read "${name}" at step ${t} of an episode of "${episode.task}" with ${episode.length} steps`,
+      );
+    }
+    return Float64Array.from(column.data.subarray(t * width, (t + 1) * width));
+  };
+  const objects: Record<string, ObjectState> = {};
+  for (const name of Object.keys(episode.columns)) {
+    if (!name.startsWith(OBJECT)) continue;
+    const values = read(name);
+    objects[name.slice(OBJECT.length)] = {
+      position: values.slice(0, 3),
+      quaternion: values.slice(3, 7),
+      velocity: values.slice(7, 13),
+    };
+  }
+  return {
+    proprioception: read("proprioception"),
+    rotation: read("rotation"),
+    velocity: read("velocity"),
+    gripper: read("gripper")[0]!,
+    objects,
+  };
+}
+
+/** Gathers the rows of one running episode. */
+export class Recording {
+  readonly plan: Plan;
+  readonly #columns = new Map<string, { readonly width: number; readonly values: number[] }>();
+  #length = 0;
+
+  constructor(plan: Plan) {
+    this.plan = plan;
+  }
+
+  /** Control steps recorded so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds one control step; every row of an episode has the same columns. */
+  add(row: Row): void {
+    for (const [name, values] of Object.entries(row)) {
+      let column = this.#columns.get(name);
+      if (!column) this.#columns.set(name, column = { width: values.length, values: [] });
+      for (let i = 0; i < values.length; i++) column.values.push(values[i]!);
+    }
+    this.#length++;
+  }
+
+  /** The values of one column so far, row after row; empty when nothing was recorded under that name. */
+  column(name: string): Float32Array {
+    return Float32Array.from(this.#columns.get(name)?.values ?? []);
+  }
+
+  /** The finished episode. */
+  finish(success: boolean): Episode {
+    const columns: Record<string, NDArray> = {};
+    for (const [name, { width, values }] of this.#columns) {
+      columns[name] = ndarray([this.#length, width], Float32Array.from(values));
+    }
+    return {
+      task: this.plan.task.name,
+      split: this.plan.state.split,
+      index: this.plan.state.index,
+      success,
+      length: this.#length,
+      columns,
+      tags: { noise: this.plan.noise, ...this.plan.tags },
+    };
+  }
+}

@@ -1,0 +1,190 @@
+/** Specialists in lanes: the base's action of this very step, corrected by the residual of the lane's task. */
+import { decodeNormalizations, type Normalization, normalize } from "../data/normalization.ts";
+import { decodeSafetensors } from "../data/safetensors.ts";
+import { Session } from "../engine/session.ts";
+import type { Artifact } from "../lab/stage.ts";
+import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
+import { part } from "../nn/weights.ts";
+import { residualState } from "../policies/features.ts";
+import { actorProgram, type Network, type Sizes } from "../rl/residual.ts";
+import type { ChunkedBase } from "./chunked_base.ts";
+import type { Actor, Decision, Lane } from "./rollout.ts";
+
+const ACTION = 7;
+
+/** Depth and width of a stored actor, read off its kernels. */
+function networkOf(weights: Tensors): Network {
+  const first = weights["actor/0/kernel"];
+  if (!first) throw new Error('Cannot open a specialist: its weights hold no "actor/0/kernel"');
+  let layers = 0;
+  while (`actor/${layers}/kernel` in weights) layers++;
+  return { layers, width: first.shape[1]! };
+}
+
+/** The normalised state (S) that a learner sees in a lane: features, velocities, gripper, place in the chunk. */
+export function learnerState(lane: Lane, phase: number, scale: Normalization): Float32Array {
+  const raw = residualState(lane.observation, lane.plan.task, phase);
+  return normalize(scale, ndarray([raw.length], raw)).data;
+}
+
+/** A residual actor opened for a batch of lanes. */
+export class Specialist {
+  readonly #session: Session;
+  readonly #lanes: number;
+  readonly #sizes: Sizes;
+  readonly scale: Normalization;
+  /** Residual scale of each action dimension, [7]. */
+  xi: NDArray;
+  /** Actor weights by name; replace them to act with newer ones. */
+  weights: Tensors;
+
+  private constructor(
+    session: Session,
+    lanes: number,
+    sizes: Sizes,
+    { weights, scale, xi }: { weights: Tensors; scale: Normalization; xi: Float32Array },
+  ) {
+    this.#session = session;
+    this.#lanes = lanes;
+    this.#sizes = sizes;
+    this.weights = part(weights, "actor");
+    this.scale = scale;
+    this.xi = ndarray([ACTION], xi);
+  }
+
+  /** @throws {Error} when the weights hold no actor */
+  static async open(
+    { weights, scale, xi, lanes, threads }: {
+      weights: Tensors;
+      scale: Normalization;
+      xi: Float32Array;
+      lanes: number;
+      threads: number;
+    },
+  ): Promise<Specialist> {
+    const sizes = { state: scale.center.length, action: ACTION };
+    const program = actorProgram(lanes, sizes, networkOf(weights));
+    const session = await Session.create(program, { threads });
+    return new Specialist(session, lanes, sizes, { weights, scale, xi });
+  }
+
+  /**
+   * Executed actions of all lanes, [lanes, 7]: clip(base + xi tanh(u), -1, 1). Rows of empty lanes are meaningless.
+   *
+   * @param noise standard normal for exploration [lanes, 7]; left out, the action is deterministic
+   */
+  async act(
+    states: readonly (Float32Array | undefined)[],
+    bases: readonly (Float32Array | undefined)[],
+    noise: NDArray = ndarray([this.#lanes, ACTION]),
+  ): Promise<Float32Array> {
+    const state = ndarray([this.#lanes, this.#sizes.state]), base = ndarray([this.#lanes, ACTION]);
+    for (let lane = 0; lane < this.#lanes; lane++) {
+      state.data.set(states[lane] ?? [], lane * this.#sizes.state);
+      base.data.set(bases[lane] ?? [], lane * ACTION);
+    }
+    const { action } = await this.#session.run({ ...this.weights, state, base, noise, xi: this.xi });
+    return action!.data;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session[Symbol.asyncDispose]();
+  }
+}
+
+/** Specialists by task name, disposed together. */
+export class Specialists {
+  readonly byTask: ReadonlyMap<string, Specialist>;
+
+  constructor(byTask: ReadonlyMap<string, Specialist>) {
+    this.byTask = byTask;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const specialist of this.byTask.values()) await specialist[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Opens one stored specialist for each task, or none at all.
+ *
+ * @throws {Error} when there are some residuals but not one for each task
+ */
+export async function openSpecialists(
+  { residuals, scales, tasks, xi, lanes, threads }: {
+    residuals: readonly Artifact[];
+    scales: readonly Artifact[];
+    tasks: readonly string[];
+    xi: readonly number[];
+    lanes: number;
+    threads: number;
+  },
+): Promise<Specialists> {
+  const byTask = new Map<string, Specialist>();
+  if (residuals.length > 0 && (residuals.length !== tasks.length || scales.length !== tasks.length)) {
+    throw new Error(
+      `Cannot open ${residuals.length} residuals with ${scales.length} scales for ${tasks.length} tasks: ` +
+        "give one of each for every task, or none",
+    );
+  }
+  for (const [i, residual] of residuals.entries()) {
+    const { tensors } = decodeSafetensors(await Deno.readFile(residual.path));
+    const { state } = decodeNormalizations(await Deno.readFile(scales[i]!.path));
+    if (!state) {
+      throw new Error(`Cannot open the specialist of "${tasks[i]}": its normalization names no "state"`);
+    }
+    byTask.set(
+      tasks[i]!,
+      await Specialist.open({ weights: tensors, scale: state, xi: Float32Array.from(xi), lanes, threads }),
+    );
+  }
+  return new Specialists(byTask);
+}
+
+/** A base policy with specialists: without one for a lane's task, or before its hand-over, the base acts alone. */
+export class ResidualActor implements Actor {
+  readonly #base: ChunkedBase;
+  readonly #specialists: Specialists;
+  readonly #handOver: (lane: Lane) => number;
+
+  /** @param options.handOver control step of a lane's episode from which the residual acts; 0 by default */
+  constructor(
+    { base, specialists, handOver = () => 0 }: {
+      base: ChunkedBase;
+      specialists: Specialists;
+      handOver?: (lane: Lane) => number;
+    },
+  ) {
+    this.#base = base;
+    this.#specialists = specialists;
+    this.#handOver = handOver;
+  }
+
+  begin(lane: Lane): void {
+    this.#base.begin(lane);
+  }
+
+  async act(lanes: readonly (Lane | undefined)[]): Promise<readonly (Decision | undefined)[]> {
+    await this.#base.refresh(lanes);
+    const bases = lanes.map((lane) => lane && this.#base.action(lane.index).slice());
+    const actions = bases.slice();
+    for (const [task, specialist] of this.#specialists.byTask) {
+      const mine = lanes.map((lane) =>
+        lane?.plan.task.name === task && lane.t >= this.#handOver(lane) ? lane : undefined
+      );
+      if (!mine.some((lane) => lane)) continue;
+      const states = mine.map((lane) =>
+        lane && learnerState(lane, this.#base.phase(lane.index), specialist.scale)
+      );
+      const executed = await specialist.act(states, bases);
+      for (const lane of mine) {
+        if (lane) actions[lane.index] = executed.slice(lane.index * ACTION, (lane.index + 1) * ACTION);
+      }
+    }
+    return lanes.map((lane) => {
+      if (!lane) return undefined;
+      this.#base.advance(lane.index);
+      return { action: actions[lane.index]!, row: { base: bases[lane.index]! } };
+    });
+  }
+}

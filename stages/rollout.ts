@@ -1,0 +1,82 @@
+/** Episodes in lockstep: `size` lanes of a pool step together, so that one batched policy call serves all of them. */
+import type { Episode } from "../data/episode.ts";
+import type { Observation, Step } from "../envs/environment.ts";
+import type { Pool } from "../envs/pool.ts";
+import { observationRow, type Plan, Recording, type Row } from "./recording.ts";
+
+/** A running episode in a lane of the pool. */
+export interface Lane {
+  readonly index: number;
+  readonly plan: Plan;
+  /** Control steps done. */
+  t: number;
+  observation: Observation;
+}
+
+/** What to do in one lane now: the action (7, each in [-1, 1]) and further columns to record with it. */
+export interface Decision {
+  readonly action: Float32Array;
+  readonly row?: Row;
+}
+
+/** Anything that acts in lanes: a base policy, a base with a residual, a scripted expert. */
+export interface Actor {
+  /** An episode starts in `lane`: caches of the previous one are dropped. */
+  begin(lane: Lane): void;
+  /** One decision for each occupied lane. */
+  act(lanes: readonly (Lane | undefined)[]): Promise<readonly (Decision | undefined)[]>;
+}
+
+/** Options of `rollout`. */
+export interface RolloutOptions {
+  readonly pool: Pool;
+  /** Lanes to use. An episode's bytes do not depend on it, except through the batch size of the policies. */
+  readonly size: number;
+  /** The i-th episode to run, or undefined when there is none left. */
+  readonly plan: (i: number) => Plan | undefined;
+  readonly actor: Actor;
+  /** Records observations, not only actions. */
+  readonly observations: boolean;
+}
+
+/** Runs planned episodes and yields each as it ends, with the number of its plan. */
+export async function* rollout(
+  { pool, size, plan, actor, observations }: RolloutOptions,
+): AsyncGenerator<{ readonly number: number; readonly episode: Episode }> {
+  interface Running {
+    readonly number: number;
+    readonly lane: Lane;
+    readonly recording: Recording;
+  }
+  const running: (Running | undefined)[] = Array(size).fill(undefined);
+  let next = 0;
+  const refill = async (index: number) => {
+    const chosen = plan(next);
+    if (!chosen) return;
+    const observation = await pool.reset(index, chosen.task.name, chosen.state);
+    const lane: Lane = { index, plan: chosen, t: 0, observation };
+    actor.begin(lane);
+    running[index] = { number: next++, lane, recording: new Recording(chosen) };
+  };
+  for (let index = 0; index < size; index++) await refill(index);
+
+  while (running.some((r) => r !== undefined)) {
+    const decisions = await actor.act(running.map((r) => r?.lane));
+    const steps: readonly (Step | undefined)[] = await pool.step(decisions.map((d) => d?.action));
+    for (let index = 0; index < size; index++) {
+      const current = running[index], step = steps[index], decision = decisions[index];
+      if (!current || !step || !decision) continue;
+      current.recording.add({
+        ...(observations ? observationRow(current.lane.observation) : {}),
+        action: decision.action,
+        ...decision.row,
+      });
+      current.lane.observation = step.observation;
+      current.lane.t++;
+      if (!step.terminated && !step.truncated) continue;
+      running[index] = undefined;
+      yield { number: current.number, episode: current.recording.finish(step.success) };
+      await refill(index);
+    }
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * PLD, stage 1: a residual specialist for one task by off-policy RL on top of the frozen base (Algorithm 1 of the
+ * paper): warm-up with the base alone, probing prefixes that are never stored, half of each batch from the base's
+ * offline successes.
+ */
+import { z } from "zod";
+import { encodeNormalizations, type Normalization } from "../data/normalization.ts";
+import { decodeEpisodes } from "../data/episodes_arrow.ts";
+import { Replay } from "../data/replay.ts";
+import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.ts";
+import { encodeTable } from "../data/table.ts";
+import { Learner } from "../engine/learner.ts";
+import { compileUpdate } from "../engine/program.ts";
+import { Pool } from "../envs/pool.ts";
+import type { StageContext } from "../lab/stage.ts";
+import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
+import { part } from "../nn/weights.ts";
+import type { Stream } from "../random.ts";
+import * as pld from "../rl/pld.ts";
+import { residualScale } from "../rl/residual.ts";
+import { openBase } from "./chunked_base.ts";
+import { batchSizes, fillHalves } from "./online_batches.ts";
+import { OnlineLanes } from "./online_lanes.ts";
+import { curveColumns, learnOnline, resume } from "./online_learning.ts";
+import { ResidualActor, Specialist, Specialists } from "./residual_actor.ts";
+import { rollout } from "./rollout.ts";
+import { taskOf } from "./task_of.ts";
+import { offlineReplay, stateScale, transitionShapes } from "./transitions.ts";
+
+export const entry = import.meta.url;
+export const inputs = {
+  weights: "weights",
+  normalization: "normalization",
+  offline: "episodes",
+  critic: "weights",
+} as const;
+export const outputs = { weights: "weights", scale: "normalization", curve: "metrics" } as const;
+
+export const online = z.strictObject({
+  steps: z.int().min(1).default(250_000).describe("environment steps"),
+  lanes: z.int().min(1).max(256).default(8).describe("episodes stepped together"),
+  updatesPerStep: z.number().positive().default(1).describe("critic updates for each environment step"),
+  iterations: z.int().min(1).default(10).describe("update iterations in one call of the learner"),
+  offlineFraction: z.number().min(0).max(1).default(0.5).describe("share of each batch from offline data"),
+  probing: z.number().min(0).max(1).default(0.5).describe(
+    "share of episodes that begin with a probing prefix",
+  ),
+  probingLength: z.number().min(0).max(1).default(0.4)
+    .describe("longest probing prefix as a share of the step budget"),
+  evaluateEvery: z.int().min(1).default(5000).describe("environment steps between two evaluations"),
+  evaluationEpisodes: z.int().min(1).default(25).describe("episodes of one evaluation, on training states"),
+  selectFrom: z.number().min(0).max(1).default(0.7)
+    .describe("share of the steps after which the best evaluation is kept as the specialist"),
+});
+
+export const parameters = z.strictObject({
+  task: z.string().describe("the specialist's task"),
+  tasks: z.array(z.string()).min(1).describe("task names, in the order of the base's one-hot input"),
+  execute: z.int().min(1).max(64).describe("actions executed of each chunk of the base"),
+  first: z.int().min(0).describe("first training initial state; evaluations count on from 1,000,000 later"),
+  learner: pld.hyperparameters,
+  online,
+});
+
+const EVALUATION_OFFSET = 1_000_000;
+const sizesOf = (scale: Normalization) => ({ state: scale.center.length, action: 7 });
+
+export async function run(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  const { parameters: { task: name, tasks, execute, first, learner: h, online: o }, input, seed, threads } =
+    context;
+  const { weights, normalization } = input;
+  const task = taskOf(name), lanes = o.lanes;
+  const episodes = decodeEpisodes(await Deno.readFile(input.offline.path));
+  const scale = stateScale(episodes, execute), sizes = sizesOf(scale);
+  const offline = offlineReplay(episodes, { scale, execute, reward: h });
+
+  const resumed = await resume(context);
+  const replay = resumed
+    ? Replay.fromTensors(resumed.tensors, "replay/")
+    : new Replay(h.buffer, transitionShapes(sizes.state));
+  const initial = resumed?.learner ?? decodeSafetensors(await Deno.readFile(input.critic.path)).tensors;
+  const program = compileUpdate(pld.update(h), pld.updateShapes(sizes, h));
+  await using learner = await Learner.create(program, initial, { threads });
+  await using base = await openBase({ weights, normalization, lanes, execute, tasks, seed, threads });
+  const xi = residualScale(h, 0);
+  await using specialist = await Specialist.open({ weights: initial, scale, xi, lanes, threads });
+  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+  await using evaluationPool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+  await using evaluationBase = await openBase({
+    weights,
+    normalization,
+    lanes,
+    execute,
+    tasks,
+    seed,
+    threads,
+  });
+
+  /** The deterministic specialist on training states that no learning episode starts from. */
+  const evaluate = async (state: Tensors, steps: number): Promise<number> => {
+    specialist.weights = part(state, "actor");
+    specialist.xi = ndarray([7], residualScale(h, steps));
+    const actor = new ResidualActor({
+      base: evaluationBase,
+      specialists: new Specialists(new Map([[name, specialist]])),
+    });
+    let successes = 0;
+    const episodes = rollout({
+      pool: evaluationPool,
+      size: lanes,
+      actor,
+      observations: false,
+      plan: (i) =>
+        i < o.evaluationEpisodes
+          ? { task, state: { split: "training", index: first + EVALUATION_OFFSET + i }, noise: 1 }
+          : undefined,
+    });
+    for await (const { episode } of episodes) successes += Number(episode.success);
+    return successes / o.evaluationEpisodes;
+  };
+
+  const { weights: trained, curve } = await learnOnline(context, {
+    schedule: {
+      steps: o.steps,
+      lanes,
+      ...batchSizes({ ...o, criticUpdates: h.criticUpdates }),
+      warmupEpisodes: h.warmupEpisodes,
+      evaluateEvery: o.evaluateEvery,
+      selectFrom: o.selectFrom * o.steps,
+    },
+    lanes: await OnlineLanes.open({
+      pool,
+      base,
+      scale,
+      exploration: { task, seed, first, probing: o.probing, probingLength: o.probingLength },
+      size: lanes,
+      ...(resumed ? { snapshot: resumed.tensors } : {}),
+    }),
+    resumed,
+    method: {
+      learner,
+      criticUpdates: h.criticUpdates,
+      replay,
+      evaluate,
+      batches: (iterations: number, draw: Stream, noise: Stream, steps: number): Tensors => {
+        const { batch } = pld.updateShapes(sizes, h);
+        const batches = Object.fromEntries(
+          Object.entries(batch).map(([key, shape]) => [key, ndarray([iterations, ...shape])]),
+        );
+        fillHalves(batches, {
+          offline,
+          online: replay,
+          draw,
+          batch: h.batch,
+          offlineFraction: o.offlineFraction,
+        });
+        noise.fillNormal(batches.nextNoise!.data);
+        noise.fillNormal(batches.noise!.data);
+        const scale = residualScale(h, steps);
+        for (let i = 0; i < iterations; i++) batches.xi!.data.set(scale, i * scale.length);
+        return batches;
+      },
+      act: (state: Tensors, { states, bases }: OnlineLanes, noise: NDArray, steps: number) => {
+        specialist.weights = part(state, "actor");
+        specialist.xi = ndarray([7], residualScale(h, steps));
+        return specialist.act(states, bases, noise);
+      },
+      store: (transition) => {
+        const reward = h.rewardBias + (transition.terminated![0] ? h.rewardScale : 0);
+        replay.add({ ...transition, reward: [reward] });
+      },
+    },
+  });
+  await context.output.weights.write(encodeSafetensors(trained));
+  await context.output.scale.write(encodeNormalizations({ state: scale }));
+  await context.output.curve.write(encodeTable(curveColumns(curve)));
+}
