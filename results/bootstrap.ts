@@ -116,8 +116,8 @@ export function aggregate(
   }
   const [low, high] = bounds(replicates, level);
   const runs = all.length / scores.length;
-  const method = `${statistic === "mean" ? "mean" : "IQM"}, stratified bootstrap, ${scores.length} tasks x ${
-    Number.isInteger(runs) ? runs : runs.toFixed(1)
-  } runs`;
+  const method = `${statistic === "mean" ? "mean" : "IQM"}, stratified bootstrap, ${scores.length} ${
+    scores.length === 1 ? "task" : "tasks"
+  } x ${Number.isInteger(runs) ? runs : runs.toFixed(1)} runs`;
   return { estimate: of(all), low, high, level, n: all.length, method };
 }

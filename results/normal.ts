@@ -1,4 +1,4 @@
-/** The standard normal law. */
+/** Quantiles of the normal law and of Student's. */
 
 /**
  * Quantile of the standard normal law (Wichura 1988, algorithm AS 241, PPND16; relative error below 1e-15).
@@ -39,3 +39,37 @@ const tail = [
   [1, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2, 7.86869131145613259100e-4,
     1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15],
 ] as const;
+
+/**
+ * Quantile of Student's law with a whole number of degrees of freedom, by bisection of its closed form
+ * (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).
+ *
+ * @param p in (0, 1)
+ * @param freedom 1, 2, ...
+ */
+export function studentQuantile(p: number, freedom: number): number {
+  if (p === 0.5) return 0;
+  const central = Math.abs(2 * p - 1);
+  // The angle atan(t / √freedom) lies in (0, π/2) and P(|T| < t) grows with it.
+  let [low, high] = [0, Math.PI / 2];
+  for (let i = 0; i < 100; i++) {
+    const half = (low + high) / 2;
+    if (studentCentral(half, freedom) < central) low = half;
+    else high = half;
+  }
+  return Math.sign(p - 0.5) * Math.sqrt(freedom) * Math.tan((low + high) / 2);
+}
+
+/** P(|T| < √freedom · tan(angle)). */
+function studentCentral(angle: number, freedom: number): number {
+  const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
+  const odd = freedom % 2 === 1;
+  if (freedom === 1) return 2 * angle / Math.PI;
+  let term = odd ? cosine : 1;
+  let sum = term;
+  for (let k = odd ? 3 : 2; k <= freedom - 2; k += 2) {
+    term *= (k - 1) / k * cosine * cosine;
+    sum += term;
+  }
+  return odd ? 2 / Math.PI * (angle + sine * sum) : sine * sum;
+}

@@ -2,7 +2,7 @@
  * Rates, differences and tests in closed form. Every number says from how many cases and by which method it came.
  * What is resampled instead is in bootstrap.ts.
  */
-import { normalQuantile } from "./normal.ts";
+import { normalQuantile, studentQuantile } from "./normal.ts";
 
 /** An estimate with its interval. */
 export interface Interval {
@@ -88,7 +88,7 @@ export function wilsonClustered(
 function clusterVariance(clusters: readonly Cluster[], rate: number): number {
   const n = clusters.reduce((sum, cluster) => sum + cluster.n, 0);
   let variance = 0;
-  for (const [stratum, members] of Map.groupBy(clusters, (cluster) => cluster.stratum)) {
+  for (const members of Map.groupBy(clusters, (cluster) => cluster.stratum).values()) {
     const m = members.length;
     if (m < 2) return 0;
     const residuals = members.map((cluster) => cluster.successes - rate * cluster.n);
@@ -218,6 +218,22 @@ export function holm(p: readonly number[]): number[] {
     adjusted[i] = worst;
   });
   return adjusted;
+}
+
+/**
+ * The mean of a few scores, one a training run, with Student's interval. With two or three runs it is wide, and rightly
+ * so: a bootstrap over them would stay between the least and the greatest.
+ *
+ * @throws {RangeError} when there are fewer than two scores
+ */
+export function student(scores: readonly number[], level = 0.95): Interval {
+  const n = scores.length;
+  if (n < 2) throw new RangeError(`Cannot see the spread of ${n} runs: give at least two`);
+  const estimate = scores.reduce((sum, x) => sum + x, 0) / n;
+  const variance = scores.reduce((sum, x) => sum + (x - estimate) ** 2, 0) / (n - 1);
+  criticalValue(level); // refuses an impossible level
+  const half = studentQuantile((1 + level) / 2, n - 1) * Math.sqrt(variance / n);
+  return { estimate, low: estimate - half, high: estimate + half, level, n, method: `Student, ${n} runs` };
 }
 
 /** Chance of finding a true difference, and level of the two-sided test that must find it. */

@@ -3,7 +3,7 @@ import { stream } from "../random.ts";
 import { aggregate, iqm, pairedDifference } from "./bootstrap.ts";
 // SciPy 1.17.1, statsmodels 0.15.0, rliable 1.2.0: fixtures/make_statistics.py
 import oracle from "./fixtures/statistics.json" with { type: "json" };
-import { normalQuantile } from "./normal.ts";
+import { normalQuantile, studentQuantile } from "./normal.ts";
 import {
   episodesToSettle,
   holm,
@@ -12,6 +12,7 @@ import {
   newcombe,
   signFlip,
   statesToSettle,
+  student,
   tango,
   wilson,
   wilsonClustered,
@@ -29,6 +30,12 @@ function closeInterval({ low, high }: Interval, expected: readonly number[], tol
 
 Deno.test("normalQuantile() agrees with SciPy", () => {
   for (const [p, z] of oracle.normalQuantile) close(normalQuantile(p!), z, 1e-14);
+});
+
+Deno.test("studentQuantile() and student() agree with SciPy", () => {
+  for (const [p, freedom, t] of oracle.studentQuantile) close(studentQuantile(p!, freedom!), t, 1e-11);
+  closeInterval(student(oracle.student.scores), oracle.student.interval);
+  assert.throws(() => student([1]), { message: "Cannot see the spread of 1 runs: give at least two" });
 });
 
 Deno.test("wilson() agrees with statsmodels", () => {

@@ -1,0 +1,243 @@
+/**
+ * The report of one experiment and seed: numbers with their n and method, as JSON, Markdown, figures and a table for
+ * the terminal. Equal inputs give equal bytes; nothing here reads a clock.
+ */
+import { decodeTable, numbers } from "../data/table.ts";
+import { stream } from "../random.ts";
+import { forest, type ForestGroup, learningCurves } from "./charts.ts";
+import { decodeEvaluation, type Outcome, type Rate, rate, type Uplift, uplift } from "./evaluation.ts";
+import { consoleReport, markdownReport } from "./report_text.ts";
+import { holm, statesToSettle, wilson } from "./statistics.ts";
+
+/** What a stage cost, as its outcome says: a stage found in the store keeps the cost of the run that made it. */
+export interface StageRow {
+  readonly name: string;
+  /** Module of the stage. */
+  readonly stage: string;
+  readonly state: "hit" | "run" | "failed";
+  readonly seconds: number;
+  readonly budget: { readonly environmentSteps: number; readonly gradientSteps: number };
+}
+
+/** Everything a report is made from. */
+export interface ReportInput {
+  readonly experiment: string;
+  readonly version: number;
+  readonly summary: string;
+  readonly seed: number;
+  /** Hash over all outputs. */
+  readonly result: string;
+  readonly hyperparameters: unknown;
+  readonly overrides: readonly { readonly path: string; readonly value: unknown; readonly reason: string }[];
+  readonly stages: readonly StageRow[];
+  /** Evaluation tables by label; the first one is what the others are compared with. */
+  readonly evaluations: Readonly<Record<string, Uint8Array>>;
+  /** Metrics tables by label; a column `success` is drawn, with a band where `episodes` says of how many it is a rate. */
+  readonly curves: Readonly<Record<string, Uint8Array>>;
+  readonly notes?: readonly string[];
+}
+
+/** A policy's success, over all tasks and by task. */
+export interface PolicyRow extends Rate {
+  readonly label: string;
+  readonly tasks: readonly (Rate & { readonly task: string })[];
+}
+
+/** An uplift with its place in a family of comparisons. */
+export interface Comparison extends Uplift {
+  /** p adjusted for the family by Holm's method; null where there was no test. */
+  readonly holm: number | null;
+  /** Initial states that would settle a difference of this size with 80 % power; null where the interval leaves out 0. */
+  readonly settle: number | null;
+}
+
+/** A policy compared with the first one; all rows are one family, the tasks of a row another. */
+export interface ComparisonRow extends Comparison {
+  readonly label: string;
+  readonly against: string;
+  readonly tasks: readonly (Comparison & { readonly task: string })[];
+}
+
+/** A learning curve's numbers. */
+export interface CurveRow {
+  readonly label: string;
+  readonly unit: string;
+  readonly x: readonly number[];
+  /** null where nothing was measured. */
+  readonly success: readonly (number | null)[];
+  readonly episodes: readonly (number | null)[] | null;
+}
+
+/** The report as JSON. */
+export interface Report extends Omit<ReportInput, "evaluations" | "curves" | "notes"> {
+  readonly tasks: readonly string[];
+  readonly policies: readonly PolicyRow[];
+  readonly comparisons: readonly ComparisonRow[];
+  readonly curves: readonly CurveRow[];
+  /** Sums over all stages, and over those that ran now. */
+  readonly budget: { readonly total: Cost; readonly now: Cost };
+  readonly notes: readonly string[];
+}
+
+/** Seconds of stages (not of wall clock, since stages run side by side) and steps. */
+export interface Cost {
+  readonly seconds: number;
+  readonly environmentSteps: number;
+  readonly gradientSteps: number;
+}
+
+/**
+ * Builds the report. `svgs` are by file name without ".svg", which is how the Markdown names them.
+ *
+ * @throws {RangeError} when there is no evaluation, or one is empty or counts an episode twice
+ * @throws {TypeError} when a table lacks a column
+ */
+export function buildReport(
+  input: ReportInput,
+): { json: Report; markdown: string; svgs: Record<string, string>; console: string } {
+  const { evaluations, curves, ...declared } = input;
+  const outcomes = Object.entries(evaluations).map(([label, bytes]) =>
+    [label, decodeEvaluation(bytes, label)] as const
+  );
+  const first = outcomes[0];
+  if (!first) {
+    throw new RangeError(`Cannot report on "${input.experiment}" without evaluations: give at least one`);
+  }
+  const tasks = [...new Set(outcomes.flatMap(([, rows]) => rows.map((row) => row.task)))].sort();
+  const json: Report = {
+    ...declared,
+    tasks,
+    policies: outcomes.map(([label, rows]) => ({
+      label,
+      ...rate(rows),
+      tasks: byTask(rows, tasks).map(([task, rows]) => ({ task, ...rate(rows) })),
+    })),
+    comparisons: compare(first, outcomes.slice(1), tasks),
+    curves: Object.entries(curves).flatMap(([label, bytes]) => curve(label, bytes) ?? []),
+    budget: { total: cost(input.stages), now: cost(input.stages.filter((stage) => stage.state === "run")) },
+    notes: input.notes ?? [],
+  };
+  const svgs = figures(json);
+  return { json, markdown: markdownReport(json, Object.keys(svgs)), svgs, console: consoleReport(json) };
+}
+
+/** Rows by task, for the tasks that occur. */
+function byTask(rows: readonly Outcome[], tasks: readonly string[]): [string, Outcome[]][] {
+  const groups = Map.groupBy(rows, (row) => row.task);
+  return tasks.flatMap((task) => groups.has(task) ? [[task, groups.get(task)!]] : []);
+}
+
+type Labelled = readonly [label: string, outcomes: readonly Outcome[]];
+
+function compare(
+  [against, before]: Labelled,
+  others: readonly Labelled[],
+  tasks: readonly string[],
+): ComparisonRow[] {
+  const rows = family(
+    others.map(([label, after]) => uplift(before, after, stream(0, "report", "uplift", label))),
+  );
+  return others.map(([label, after], i): ComparisonRow => {
+    const earlier = new Map(byTask(before, tasks));
+    const shared = byTask(after, tasks).filter(([task]) => earlier.has(task));
+    const perTask = family(
+      shared.map(([task, after]) =>
+        uplift(earlier.get(task)!, after, stream(0, "report", "uplift", label, task))
+      ),
+    );
+    return { label, against, ...rows[i]!, tasks: shared.map(([task], k) => ({ task, ...perTask[k]! })) };
+  });
+}
+
+/** Adjusts the tests of comparisons that are read together. */
+function family(rows: readonly Uplift[]): Comparison[] {
+  const tested = rows.filter((row) => row.test !== null);
+  const adjusted = new Map(holm(tested.map((row) => row.test!.p)).map((p, i) => [tested[i], p]));
+  return rows.map((row) => {
+    const { low, high } = row.interval;
+    const states = row.pairs > 0 && low <= 0 && high >= 0 ? statesToSettle(row.interval) : null;
+    return {
+      ...row,
+      holm: adjusted.get(row) ?? null,
+      settle: states !== null && Number.isFinite(states) ? states : null,
+    };
+  });
+}
+
+function curve(label: string, bytes: Uint8Array): CurveRow | undefined {
+  const table = decodeTable(bytes);
+  const unit = Object.keys(table)[0]!;
+  if (!("success" in table)) return undefined;
+  const measured = (name: string) => Array.from(numbers(table, name), (x) => Number.isFinite(x) ? x : null);
+  return {
+    label,
+    unit,
+    x: Array.from(numbers(table, unit)),
+    success: measured("success"),
+    episodes: "episodes" in table ? measured("episodes") : null,
+  };
+}
+
+function cost(stages: readonly StageRow[]): Cost {
+  const sum = (of: (stage: StageRow) => number) => stages.reduce((total, stage) => total + of(stage), 0);
+  return {
+    seconds: sum((stage) => stage.seconds),
+    environmentSteps: sum((stage) => stage.budget.environmentSteps),
+    gradientSteps: sum((stage) => stage.budget.gradientSteps),
+  };
+}
+
+function figures(report: Report): Record<string, string> {
+  const { policies, tasks } = report;
+  const subtitle =
+    `${report.experiment} v${report.version}, seed ${report.seed} · held-out initial states, 95 % intervals`;
+  const row = (label: string, { successes, episodes, interval }: Rate, colour: number) => ({
+    label,
+    interval,
+    count: `${successes}/${episodes}`,
+    colour,
+  });
+  const overall: ForestGroup = { rows: policies.map((policy, i) => row(policy.label, policy, i)) };
+  const svgs: Record<string, string> = {
+    success: forest({ title: "Success before and after", subtitle, groups: [overall] }),
+  };
+  if (tasks.length > 1) {
+    const groups = tasks.map((task): ForestGroup => ({
+      heading: task,
+      rows: policies.flatMap((policy, i) => {
+        const found = policy.tasks.find((each) => each.task === task);
+        return found ? [row(policy.label, found, i)] : [];
+      }),
+    }));
+    svgs["success_by_task"] = forest({ title: "Success by task", subtitle, groups });
+  }
+  const reference = { label: policies[0]!.label, rate: policies[0]!.interval.estimate };
+  for (const [unit, rows] of Map.groupBy(report.curves, (each) => each.unit)) {
+    // Curves and policies that share a label share a colour; the others take the colours after the policies'.
+    const labels = [
+      ...new Set([...policies.map((policy) => policy.label), ...report.curves.map((each) => each.label)]),
+    ];
+    svgs[`success_over_${unit}`] = learningCurves({
+      title: "Success while learning",
+      xLabel: unit.replaceAll("_", " "),
+      reference,
+      curves: rows.map(({ label, x, success, episodes }) => ({
+        label,
+        x,
+        y: success.map((rate) => rate ?? NaN),
+        colour: labels.indexOf(label),
+        ...(episodes ? { band: band(success, episodes) } : {}),
+      })),
+    });
+  }
+  return svgs;
+}
+
+/** Wilson's bounds of each point, taken as a rate of so many independent episodes. */
+function band(success: readonly (number | null)[], episodes: readonly (number | null)[]) {
+  const bounds = success.map((rate, i) => {
+    const n = Math.round(episodes[i] ?? 0);
+    return rate === null || n < 1 ? { low: rate ?? NaN, high: rate ?? NaN } : wilson(Math.round(rate * n), n);
+  });
+  return { low: bounds.map(({ low }) => low), high: bounds.map(({ high }) => high) };
+}

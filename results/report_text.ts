@@ -1,0 +1,219 @@
+/** A report's words: Markdown for reading and keeping, an aligned table for the terminal. */
+import { count, duration, percent, percentBounds, pointBounds, points, pValue } from "./format.ts";
+import type { Comparison, ComparisonRow, PolicyRow, Report, StageRow } from "./report.ts";
+
+/** A Markdown table; cells are escaped, the first column is left-aligned, the others as `align` says ("l" or "r"). */
+export function markdownTable(
+  head: readonly string[],
+  align: string,
+  rows: readonly (readonly string[])[],
+): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const rule = [...align].map((side) => side === "r" ? "---:" : "---");
+  return [line(head), `| ${rule.join(" | ")} |`, ...rows.map(line)].join("\n");
+}
+
+/** Columns padded to equal width, two spaces apart; `align` as in markdownTable. */
+export function alignedTable(
+  head: readonly string[],
+  align: string,
+  rows: readonly (readonly string[])[],
+): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
+  return all.map((row) =>
+    row.map((cell, i) => align[i] === "r" ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)).join("  ")
+      .trimEnd()
+  ).join("\n");
+}
+
+/** "policy: method" lines, policies of the same method together. */
+function methods(rows: readonly (readonly [label: string, method: string])[]): string {
+  const groups = [...Map.groupBy(rows, ([, method]) => method)];
+  if (groups.length === 1) return groups[0]![0];
+  return groups.map(([method, rows]) => `${rows.map(([label]) => label).join(", ")}: ${method}`).join("; ");
+}
+
+const rateCells = (row: PolicyRow | PolicyRow["tasks"][number]) => [
+  `${row.successes}/${row.episodes}`,
+  percent(row.interval.estimate),
+  percentBounds(row.interval),
+  row.meanLength.toFixed(1),
+];
+
+const upliftCells = (row: Comparison) => [
+  points(row.interval.estimate),
+  pointBounds(row.interval),
+  row.pairs > 0 ? `${row.wins} / ${row.losses}` : "-",
+  pValue(row.test?.p ?? null),
+  pValue(row.holm),
+];
+
+/** The headline: what became of the first policy's success, one line a comparison. */
+function headline({ policies, comparisons }: Report): string[] {
+  return comparisons.map((row) => {
+    const of = (label: string) =>
+      percent(policies.find((policy) => policy.label === label)!.interval.estimate);
+    return `**${row.label}**: ${of(row.against)} → ${of(row.label)}, uplift ${
+      points(row.interval.estimate)
+    } points ` +
+      `${pointBounds(row.interval)} (${row.interval.method}; Holm-adjusted p ${pValue(row.holm)}).`;
+  });
+}
+
+/** Sentences on comparisons that stay open. */
+function open(rows: readonly ComparisonRow[]): string[] {
+  return rows.filter((row) => row.settle !== null).map((row) =>
+    `The interval of ${row.label} holds 0: a difference of ${
+      points(row.interval.estimate)
+    } points would need about ` +
+    `${count(row.settle!)} initial states (now ${count(row.interval.n)}) to be found with 80 % power.`
+  );
+}
+
+function successSection(report: Report): string[] {
+  const { policies, comparisons, tasks } = report;
+  const against = policies[0]!.label;
+  const parts = [
+    "## Success",
+    markdownTable(
+      ["policy", "successes", "rate", "95 % interval", "mean length", "initial states"],
+      "lrrrrr",
+      policies.map((row) => [row.label, ...rateCells(row), count(row.states)]),
+    ),
+    `Intervals: ${
+      methods(policies.map((row) => [row.label, row.interval.method]))
+    }. Mean length in control steps, over all episodes.`,
+  ];
+  if (comparisons.length > 0) {
+    const tests = comparisons.flatMap((row) => row.test ? [[row.label, row.test.method] as const] : []);
+    parts.push(
+      `## Uplift over ${against}`,
+      markdownTable(
+        ["policy", "points", "95 % interval", "won / lost", "p", "p (Holm)", "McNemar p", "pairs"],
+        "lrrrrrrr",
+        comparisons.map((
+          row,
+        ) => [row.label, ...upliftCells(row), pValue(row.mcnemar?.p ?? null), count(row.pairs)]),
+      ),
+      `Intervals: ${methods(comparisons.map((row) => [row.label, row.interval.method]))}.` +
+        (tests.length > 0
+          ? ` p: ${
+            methods(tests)
+          }, two-sided; McNemar p: exact, takes all pairs as independent; Holm over ${tests.length} ${
+            tests.length === 1 ? "comparison" : "comparisons"
+          }.`
+          : "") +
+        " Pairs share task, initial state and noise seed.",
+      ...open(comparisons),
+    );
+  }
+  if (tasks.length > 1) parts.push("## By task", ...tasks.map((task) => taskTable(report, task)), TASK_NOTE);
+  return parts;
+}
+
+const TASK_NOTE = "Uplift, p and its adjustment (Holm over the tasks of a policy) as above, within the task.";
+
+function taskTable({ policies, comparisons }: Report, task: string): string {
+  const rows = policies.flatMap((policy) => {
+    const rate = policy.tasks.find((each) => each.task === task);
+    if (!rate) return [];
+    const compared = comparisons.find((row) => row.label === policy.label)?.tasks.find((each) =>
+      each.task === task
+    );
+    return [[policy.label, ...rateCells(rate), ...(compared ? upliftCells(compared) : Array(5).fill(""))]];
+  });
+  const head = [
+    "policy",
+    "successes",
+    "rate",
+    "95 % interval",
+    "mean length",
+    "uplift",
+    "95 % interval",
+    "won / lost",
+    "p",
+    "p (Holm)",
+  ];
+  return `### ${task}\n\n${markdownTable(head, "lrrrrrrrrr", rows)}`;
+}
+
+function stageCells({ name, state, seconds, budget }: StageRow): string[] {
+  return [name, state, duration(seconds), count(budget.environmentSteps), count(budget.gradientSteps)];
+}
+
+function budgetRows({ stages, budget }: Report): string[][] {
+  const sum = (name: string, { seconds, environmentSteps, gradientSteps }: Report["budget"]["total"]) => [
+    name,
+    "",
+    duration(seconds),
+    count(environmentSteps),
+    count(gradientSteps),
+  ];
+  return [...stages.map(stageCells), sum("total", budget.total), sum("of it now", budget.now)];
+}
+
+/** The report as Markdown; `figures` are names of SVG files beside it, without ".svg". */
+export function markdownReport(report: Report, figures: readonly string[]): string {
+  const { experiment, version, summary, seed, result, overrides, notes, hyperparameters } = report;
+  const figure = (name: string) =>
+    figures.includes(name) ? [`![${name.replaceAll("_", " ")}](${name}.svg)`] : [];
+  const curves = figures.filter((name) => name.startsWith("success_over_"));
+  return [
+    `# ${experiment}`,
+    summary,
+    `Version ${version}, seed ${seed}, result \`${result}\`.`,
+    ...headline(report),
+    ...figure("success"),
+    ...successSection(report),
+    ...figure("success_by_task"),
+    ...(curves.length > 0 ? ["## Learning", ...curves.flatMap(figure)] : []),
+    "## Budget",
+    markdownTable(
+      ["stage", "state", "time", "environment steps", "gradient steps"],
+      "llrrr",
+      budgetRows(report),
+    ),
+    "Time is the sum over stages, which may have run side by side; a stage found in the store (hit) shows what it cost when it ran.",
+    ...(overrides.length > 0
+      ? [
+        "## Overrides",
+        markdownTable(
+          ["path", "value", "reason"],
+          "lll",
+          overrides.map(({ path, value, reason }) => [`\`${path}\``, `\`${JSON.stringify(value)}\``, reason]),
+        ),
+      ]
+      : []),
+    ...(notes.length > 0 ? ["## Notes", notes.map((note) => `- ${note}`).join("\n")] : []),
+    "## Hyperparameters",
+    "```json\n" + JSON.stringify(hyperparameters, null, 2) + "\n```",
+  ].join("\n\n") + "\n";
+}
+
+/** The report in a terminal: success and uplift by policy, cost by stage. */
+export function consoleReport(report: Report): string {
+  const { experiment, version, seed, result, policies, comparisons } = report;
+  const success = policies.map((policy) => {
+    const row = comparisons.find((each) => each.label === policy.label);
+    const uplift = row
+      ? [points(row.interval.estimate), pointBounds(row.interval), pValue(row.holm)]
+      : ["", "", ""];
+    return [policy.label, ...rateCells(policy), ...uplift];
+  });
+  return [
+    `${experiment} v${version}, seed ${seed}, result ${result.slice(0, 12)}`,
+    alignedTable(
+      ["policy", "success", "rate", "95 %", "length", "uplift", "95 %", "p (Holm)"],
+      "lrrrrrrr",
+      success,
+    ),
+    ...open(comparisons),
+    alignedTable(
+      ["stage", "state", "time", "environment steps", "gradient steps"],
+      "llrrr",
+      budgetRows(report),
+    ),
+  ].join("\n\n") + "\n";
+}
