@@ -153,10 +153,14 @@ export function learningCurves(options: {
     );
   }
   for (const curve of curves) parts.push(curveParts(curve, x, y));
-  const description = curves.map((c) => {
-    const last = c.y.length - 1;
-    return `${c.label}: ${(100 * (c.y[last] ?? NaN)).toFixed(1)} % after ${steps(c.x[last] ?? 0)}`;
-  }).join("; ") + (reference ? `; ${reference.label}: ${(100 * reference.rate).toFixed(1)} %` : "");
+  const description = [
+    ...curves.map((curve) => {
+      const last = finiteRuns(curve.y).at(-1)?.at(-1);
+      if (last === undefined) return `${curve.label}: not measured`;
+      return `${curve.label}: ${(100 * curve.y[last]!).toFixed(1)} % after ${steps(curve.x[last]!)}`;
+    }),
+    ...(reference ? [`${reference.label}: ${(100 * reference.rate).toFixed(1)} %`] : []),
+  ].join("; ");
   return chart(WIDTH, bottom + bottomMargin, title, description, parts);
 }
 

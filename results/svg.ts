@@ -90,9 +90,9 @@ export function chart(
       px(width)
     }" height="${
       px(height)
-    }" role="img" aria-labelledby="title description" font-family="Inter, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif">`,
-    `<title id="title">${escape(title)}</title>`,
-    `<desc id="description">${escape(description)}</desc>`,
+    }" role="img" font-family="Inter, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif">`,
+    `<title>${escape(title)}</title>`,
+    `<desc>${escape(description)}</desc>`,
     `<rect x="0.5" y="0.5" width="${px(width - 1)}" height="${
       px(height - 1)
     }" rx="8" fill="${ink.background}" stroke="${ink.border}"/>`,
