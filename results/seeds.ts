@@ -140,7 +140,7 @@ function markdown({ experiment, version, seeds, success, uplift }: SeedsReport, 
     ...(uplift.length > 0
       ? [`## Uplift over ${against}, points`, markdownTable(head(seeds), align, uplift.map(upliftCells))]
       : []),
-    `Intervals: of the mean, ${success[0]!.mean.method}; of the IQM, ${success[0]!.iqm.method}, percentile` +
+    `Intervals: of the mean, ${success[0]!.mean.method}; of the ${success[0]!.iqm.method}, percentile` +
     `${seeds.length < 5 ? ", which cannot leave the range of so few seeds" : ""}.`,
   ].join("\n\n") + "\n";
 }
