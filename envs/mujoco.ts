@@ -20,6 +20,8 @@ export interface Views {
   /** World positions [nsite * 3] and row-major rotations [nsite * 9] of the sites. */
   readonly sitePositions: Float64Array;
   readonly siteRotations: Float64Array;
+  /** Per body: 0 asleep, 1 awake, -1 static. Contacts among sleeping bodies are not computed. */
+  readonly awake: Int32Array;
 }
 
 /**
@@ -65,6 +67,7 @@ export class Simulation {
       axes: data.xaxis,
       sitePositions: data.site_xpos,
       siteRotations: data.site_xmat,
+      awake: data.body_awake,
     };
   }
 

@@ -17,7 +17,7 @@ const precise: ReadonlySet<Phase> = new Set(["descend", "close", "lower", "open"
 const graspRadius = 0.053;
 /** The bowl is let go this high above the goal's centre (m). */
 const releaseHeight = 0.0145;
-/** Extra room over the goal and what stands near it while carrying (m), see `#carryHeight`. */
+/** The hand's rotation at home, which the expert keeps. */
 const straightDown = Float64Array.of(1, 0, 0, 0, -1, 0, 0, 0, -1);
 /** Correlation of the noise between control steps. */
 const noiseMemory = 0.7;

@@ -1,7 +1,8 @@
 /**
  * The tabletop's MJCF, built from primitives: a 7-joint arm with Panda-like geometry and a parallel gripper, bowls of
  * twelve boxes and five spherical feet, plates, ramekins, boxes. Contact and solver settings are those that hold a
- * thin-walled bowl at 5 ms steps; the arm's links collide with nothing.
+ * thin-walled bowl at 5 ms steps; the arm's links collide with nothing. Objects at rest sleep until they are touched,
+ * which saves a third of the time.
  */
 import type { Box, Kind, Scene } from "./tabletop_tasks.ts";
 
@@ -45,7 +46,7 @@ export function mjcf(scene: Scene): string {
   return `<mujoco model="${scene.task.name}">
 <compiler angle="radian" autolimits="true"/>
 <option timestep=".005" integrator="implicitfast" solver="Newton" cone="elliptic" impratio="10" iterations="20"
-  ls_iterations="20"><flag autoreset="disable" midphase="disable"/></option>
+  ls_iterations="20"><flag autoreset="disable" midphase="disable" sleep="enable"/></option>
 <size memory="1M"/>
 <default>
   <geom solref=".01 1" solimp=".95 .99 .001" condim="3" contype="1" conaffinity="1"/>

@@ -17,12 +17,14 @@ export const successSteps = 2;
  * within 18 degrees of the vertical, its speed below 0.1 m/s, touching the goal and not the hand.
  */
 export function placed(simulation: Simulation, { target, goal, hand }: Placed): boolean {
-  const { qpos, qvel } = simulation.views;
+  const { qpos, qvel, awake } = simulation.views;
   const t = target.qpos, g = goal.qpos, v = target.qvel;
   if (Math.hypot(qpos[t]! - qpos[g]!, qpos[t + 1]! - qpos[g + 1]!) >= 0.03) return false;
   if (qpos[t + 2]! - qpos[g + 2]! >= 0.018) return false;
   if (1 - 2 * (qpos[t + 4]! ** 2 + qpos[t + 5]! ** 2) <= 0.95) return false; // z component of the bowl's own z
   if (Math.hypot(qvel[v]!, qvel[v + 1]!, qvel[v + 2]!) >= 0.1) return false;
+  // Asleep so close above the goal, it rests on it: the hand would keep it awake, and contacts are no longer listed.
+  if (awake[target.body] === 0) return true;
   let onGoal = false, held = false;
   simulation.forEachContact((a, b) => {
     if (a !== target.body && b !== target.body) return;
