@@ -19,6 +19,14 @@ export interface StageRow {
   readonly budget: { readonly environmentSteps: number; readonly gradientSteps: number };
 }
 
+/** A hyperparameter that is not at its default: why, or at least who set it (preset, command line, file). */
+export interface Override {
+  readonly path: string;
+  readonly value: unknown;
+  readonly reason?: string;
+  readonly from?: string;
+}
+
 /** Everything a report is made from. */
 export interface ReportInput {
   readonly experiment: string;
@@ -28,7 +36,7 @@ export interface ReportInput {
   /** Hash over all outputs. */
   readonly result: string;
   readonly hyperparameters: unknown;
-  readonly overrides: readonly { readonly path: string; readonly value: unknown; readonly reason: string }[];
+  readonly overrides: readonly Override[];
   readonly stages: readonly StageRow[];
   /** Evaluation tables by label; the first one is what the others are compared with. */
   readonly evaluations: Readonly<Record<string, Uint8Array>>;

@@ -47,7 +47,11 @@ function input(seed = 0, setting: Setting = {}): ReportInput {
     seed,
     result: "3f2a9c".repeat(10) + "0000",
     hyperparameters: { learner: { gamma: 0.99, xi: 0.5 } },
-    overrides: [{ path: "learner.rewardScale", value: 10, reason: "0/1 never takes off | see facts" }],
+    overrides: [{ path: "learner.rewardScale", value: 10, reason: "0/1 never takes off | see facts" }, {
+      path: "learner.steps",
+      value: 50,
+      from: "preset",
+    }],
     stages: [
       {
         name: "base",
@@ -149,6 +153,7 @@ Deno.test("the Markdown and the console tell every number with its n and method"
     /\*\*specialist\*\*: 3\d\.0 % → 9\d\.0 %, uplift \+6\d\.0 points \[\+\d+\.\d, \+\d+\.\d\] \(bootstrap over 50 initial states, 100 pairs; Holm-adjusted p < 0\.001\)\./,
   );
   assert.match(markdown, /\| `learner\.rewardScale` \| `10` \| 0\/1 never takes off \\\| see facts \|/);
+  assert.match(markdown, /\| `learner\.steps` \| `50` \| set by preset \|/);
   assert.match(markdown, /\| total \| {2}\| 10 min 52 s \| 40,000 \| 24,000 \|/);
   assert.match(
     markdown,

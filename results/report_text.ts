@@ -182,7 +182,9 @@ export function markdownReport(report: Report, figures: readonly string[]): stri
         markdownTable(
           ["path", "value", "reason"],
           "lll",
-          overrides.map(({ path, value, reason }) => [`\`${path}\``, `\`${JSON.stringify(value)}\``, reason]),
+          overrides.map((
+            { path, value, reason, from },
+          ) => [`\`${path}\``, `\`${JSON.stringify(value)}\``, reason ?? (from ? `set by ${from}` : "")]),
         ),
       ]
       : []),
