@@ -29,13 +29,13 @@ export class Writer {
   readonly #store: string;
   /** Folder of unfinished files. */
   readonly directory: string;
-  readonly #lock: Deno.FsFile | undefined;
+  readonly #locks: readonly Deno.FsFile[];
   #count = 0;
 
-  private constructor(store: string, directory: string, lock: Deno.FsFile | undefined) {
+  private constructor(store: string, directory: string, locks: readonly Deno.FsFile[]) {
     this.#store = store;
     this.directory = directory;
-    this.#lock = lock;
+    this.#locks = locks;
   }
 
   /**
@@ -47,6 +47,9 @@ export class Writer {
     try {
       const temporary = join(store, "tmp");
       Deno.mkdirSync(temporary, { recursive: true });
+      // Shared by all that write; the collector takes it alone.
+      const writing = Deno.openSync(join(store, "lock"), { create: true, read: true, write: true });
+      writing.lockSync(false);
       sweep(temporary);
       while (true) {
         const directory = join(temporary, crypto.randomUUID());
@@ -54,7 +57,7 @@ export class Writer {
         // Another process's sweep may take the file between these two calls.
         if (lock.tryLockSync(true) && names(temporary).includes(basename(`${directory}.lock`))) {
           Deno.mkdirSync(directory);
-          return new Writer(store, directory, lock);
+          return new Writer(store, directory, [lock, writing]);
         }
         lock.close();
       }
@@ -71,7 +74,7 @@ export class Writer {
     } catch (error) {
       throw storeError(`write to the store ${store}`, error);
     }
-    return new Writer(store, own, undefined);
+    return new Writer(store, own, []);
   }
 
   /**
@@ -101,9 +104,29 @@ export class Writer {
 
   [Symbol.dispose](): void {
     remove(this.directory);
-    if (!this.#lock) return;
+    if (this.#locks.length === 0) return;
     remove(`${this.directory}.lock`);
-    this.#lock.close();
+    for (const lock of this.#locks) lock.close();
+  }
+}
+
+/**
+ * Does something while no process writes to the store.
+ *
+ * @throws {StoreError} when one does
+ */
+export function exclusively<T>(store: string, action: () => T): T {
+  let lock: Deno.FsFile;
+  try {
+    lock = Deno.openSync(join(store, "lock"), { create: true, read: true, write: true });
+  } catch (error) {
+    throw storeError(`write to the store ${store}`, error);
+  }
+  try {
+    if (lock.tryLockSync(true)) return action();
+    throw new StoreError(`Cannot collect in ${store}: another process is writing to it, wait for its end`);
+  } finally {
+    lock.close();
   }
 }
 

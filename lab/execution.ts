@@ -1,5 +1,4 @@
 /** One stage in one worker, from start to its outputs in the store, its failure or its interruption. */
-import { totalmem } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Json } from "./canonical.ts";
 import { firstLine, Interruption, StageError } from "./errors.ts";
@@ -25,6 +24,8 @@ export interface WorkerTask {
   readonly checkpoints: string;
   readonly checkpointSeconds: number;
   readonly logPath: string;
+  /** Limit of the worker's JavaScript heap, MiB. Typed arrays are outside of it. */
+  readonly heap: number;
   /** One Int32, not 0 once the run is being stopped. */
   readonly interrupt: SharedArrayBuffer;
 }
@@ -51,8 +52,6 @@ export interface Listener {
   note(line: string): void;
 }
 
-const HEAP_MIB = Math.max(512, Math.min(8192, Math.floor(totalmem() / 2 ** 20 / 2)));
-
 /**
  * Runs a stage. Cancelling `signal` ends a worker that does not stop by itself.
  *
@@ -63,7 +62,7 @@ export async function execute(task: WorkerTask, listener: Listener, signal?: Abo
   // A worker thread with its own heap limit: running out of memory ends the stage, not the run.
   const worker = new Worker(new URL("./stage_worker.ts", import.meta.url), {
     workerData: task,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
+    resourceLimits: { maxOldGenerationSizeMb: task.heap },
   });
   const { promise, resolve, reject } = Promise.withResolvers<Finished>();
   const failure = (message: string) => {
@@ -81,7 +80,7 @@ export async function execute(task: WorkerTask, listener: Listener, signal?: Abo
     const outOfMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
     reject(
       failure(
-        outOfMemory ? `out of memory (its JavaScript heap may hold ${HEAP_MIB} MiB)` : firstLine(error),
+        outOfMemory ? `out of memory (its JavaScript heap may hold ${task.heap} MiB)` : firstLine(error),
       ),
     );
   });

@@ -55,6 +55,8 @@ export interface RunOptions {
   /** Environment workers a stage may use. */
   readonly workers: number;
   readonly checkpointSeconds: number;
+  /** Limit of a stage's JavaScript heap, MiB. */
+  readonly heap: number;
   /** Run only this stage and what it needs. */
   readonly only?: string;
   /** Make these again, whatever the store holds. */
@@ -232,12 +234,13 @@ async function make(
         checkpoints,
         checkpointSeconds: options.checkpointSeconds,
         logPath,
+        heap: options.heap,
         interrupt: options.interrupt,
       },
       { progress: (p) => reporter.progress(name, p), note: (line) => reporter.note(line) },
       options.signal,
     );
-    const outcome: Outcome = {
+    const outcome = store.commit(key, {
       key: key.key,
       entry: stage.entry,
       name,
@@ -246,7 +249,6 @@ async function make(
       outputs: finished.outputs,
       seconds: finished.seconds,
       budget: finished.budget,
-      log: store.objects.put(Deno.readFileSync(logPath), store.writer),
       created: new Date().toISOString(),
       machine: {
         host: hostname(),
@@ -254,8 +256,7 @@ async function make(
         memory: totalmem(),
         os: Deno.build.os,
       },
-    };
-    store.commit(key, outcome);
+    }, Deno.readFileSync(logPath));
     removeCheckpoint(checkpoints);
     remove(logPath);
     // The first outcome stands for the key: a second one that differs is evidence, and said so.

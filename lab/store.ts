@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { names, readIfThere, storeError, Writer } from "./durable.ts";
 import type { StageKey } from "./key.ts";
-import { type Blob, Objects, quarantine } from "./objects.ts";
+import { type Blob, digestOf, Objects, quarantine } from "./objects.ts";
 import type { Plan } from "./plan.ts";
 import { seal, unseal } from "./sealed.ts";
 import type { Budget } from "./stage.ts";
@@ -25,6 +25,7 @@ export interface Outcome {
   /** Seconds of computing, over all attempts. */
   readonly seconds: number;
   readonly budget: Budget;
+  /** Digest of its log, which lies beside the document. */
   readonly log: Blob;
   /** ISO 8601. */
   readonly created: string;
@@ -119,23 +120,26 @@ export class Store {
     return whole;
   }
 
-  /** Stores an outcome, after its outputs and log. The first of a key stays canonical; others are evidence. */
-  commit(key: StageKey, outcome: Outcome): void {
+  /**
+   * Stores an outcome, after its outputs, and its log; returns it. The first of a key stays canonical; others are
+   * evidence.
+   */
+  commit(key: StageKey, made: Omit<Outcome, "log">, log: Uint8Array): Outcome {
     const folder = this.outcomeFolder(key.key);
-    this.writer.write(join(folder, "key.json"), [seal({ ...key })]);
+    this.writer.write(join(folder, "key.json"), [seal(key)]);
     for (const { number, outcome: earlier } of this.#outcomes(key.key)) {
       // What can no longer be given back stands for nothing.
-      if (!this.#isWhole(earlier)) {
-        const name = `${String(number).padStart(4, "0")}.json`;
-        this.#quarantineFile(join(folder, name), `${key.key}.outcome.${name}`, `outcome ${key.key}/${name}`);
-      }
+      if (this.#isWhole(earlier)) continue;
+      const name = documentName(number);
+      this.#quarantineFile(join(folder, name), `${key.key}.outcome.${name}`, `outcome ${key.key}/${name}`);
     }
     const taken = names(folder).map(outcomeNumber).filter((n) => n !== undefined);
     const number = Math.max(-1, ...taken) + 1;
-    this.writer.write(join(folder, `${String(number).padStart(4, "0")}.json`), [seal(outcome)], {
-      readOnly: true,
-    });
+    const outcome: Outcome = { ...made, log: { digest: digestOf(log), bytes: log.length } };
+    this.writer.write(join(folder, logName(number)), [log], { readOnly: true });
+    this.writer.write(join(folder, documentName(number)), [seal(outcome)], { readOnly: true });
     this.index.addOutcomes([indexed(outcome, number)]);
+    return outcome;
   }
 
   /** The preimage stored with a key; undefined when there is none or it is damaged. */
@@ -198,10 +202,23 @@ export class Store {
     this.#note(`Found damaged ${what}: moved to ${place}`);
   }
 
-  [Symbol.dispose](): void {
+  /** Gives up this process's place for unfinished files until it writes again. */
+  stopWriting(): void {
     this.#writer?.[Symbol.dispose]();
+    this.#writer = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.stopWriting();
     this.index[Symbol.dispose]();
   }
+}
+
+const documentName = (number: number) => `${String(number).padStart(4, "0")}.json`;
+
+/** File name of an outcome's log, beside its document. */
+export function logName(number: number): string {
+  return `${String(number).padStart(4, "0")}.log`;
 }
 
 /** Number of an outcome document by its file name; undefined for other files. */

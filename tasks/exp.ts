@@ -10,7 +10,8 @@ const program = new Command("exp")
   .option("--json", "print one JSON document on stdout")
   .addOption(new Option("--experiments <dir>", "folder of experiment modules").default("experiments/"))
   .exitOverride()
-  .configureHelp({ showGlobalOptions: true });
+  .configureHelp({ showGlobalOptions: true })
+  .configureOutput({ outputError: (text, write) => write(text.trim().replaceAll("\n", " ") + "\n") });
 
 /** A subcommand that takes the global options, too, wherever they stand. */
 function verb<const N extends string>(name: N, description: string) {
@@ -22,20 +23,83 @@ function verb<const N extends string>(name: N, description: string) {
 
 let exitCode = 0;
 
-verb("run", "run what is not yet in the store, print the report")
+/** A verb that looks at what is asked of an experiment. */
+function asking<const N extends string>(name: N, description: string) {
+  return verb(name, description)
+    .option("--seed <list>", "seeds joined by commas (default: the first of the experiment)")
+    .option("--preset <name>", "named hyperparameters, e.g. smoke")
+    .option("--set <path=value>", "one hyperparameter, may be repeated", collect, [])
+    .option("--params <file>", "hyperparameters from a YAML file");
+}
+
+verb("list", "experiments, and where they stand")
+  .action(async (_, command) => {
+    const { listCommand } = await import("./list.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await listCommand(session);
+  });
+
+asking("run", "run what is not yet in the store, print the report")
   .argument("<experiment>")
-  .option("--seed <list>", "seeds joined by commas (default: the first of the experiment)")
-  .option("--preset <name>", "named hyperparameters, e.g. smoke")
-  .option("--set <path=value>", "one hyperparameter, may be repeated", collect, [])
-  .option("--params <file>", "hyperparameters from a YAML file")
   .option("--only <stage>", "only this stage and what it needs")
   .option("--rerun <stage>", "make this stage again, may be repeated", collect, [])
   .option("--jobs <n>", "stages side by side (default: half the cores)")
   .option("--checkpoint-seconds <n>", "seconds between checkpoints", "10")
+  .option("--heap <mib>", "JavaScript heap of a stage", "4096")
   .action(async (name, options, command) => {
     const { runCommand } = await import("./run.ts");
     using session = openSession(command.optsWithGlobals());
     exitCode = await runCommand(name, options, session);
+  });
+
+asking("show", "plan, stages, outputs and success table of an experiment or a stored run")
+  .argument("<name|hash>")
+  .action(async (subject, options, command) => {
+    const { showCommand } = await import("./show.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await showCommand(subject, options, session);
+  });
+
+asking("why", "the preimage of a stage's key, and what differs from the nearest earlier one")
+  .argument("<experiment/stage>")
+  .action(async (subject, options, command) => {
+    const { whyCommand } = await import("./why.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await whyCommand(subject, options, session);
+  });
+
+asking("verify", "run again from stored inputs and compare the outputs")
+  .argument("<experiment[/stage]>")
+  .option("--times <n>", "repetitions", "1")
+  .option("--jobs <n>", "stages side by side (default: half the cores)")
+  .option("--heap <mib>", "JavaScript heap of a stage", "4096")
+  .action(async (subject, options, command) => {
+    const { verifyCommand } = await import("./verify.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await verifyCommand(subject, options, session);
+  });
+
+verb("fsck", "re-hash everything, quarantine what is damaged")
+  .action(async (_, command) => {
+    const { fsckCommand } = await import("./fsck.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = fsckCommand(session);
+  });
+
+verb("gc", "drop what no experiment or pin reaches (dry run)")
+  .option("--yes", "drop it")
+  .action(async (options, command) => {
+    const { gcCommand } = await import("./gc.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await gcCommand(options, session);
+  });
+
+verb("doctor", "what this machine can run, what is missing, and the command that mends it")
+  .argument("[topics...]")
+  .action(async (topics, _, command) => {
+    const { doctorCommand } = await import("./doctor.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await doctorCommand(topics, session);
   });
 
 try {

@@ -6,6 +6,7 @@ import { run, type RunResult } from "../lab/runner.ts";
 import { Slots } from "../lab/slots.ts";
 import type { Planned } from "../lab/catalog.ts";
 import type { Plan } from "../lab/plan.ts";
+import { Interrupt } from "./interrupt.ts";
 import { TerminalReporter } from "./progress.ts";
 import { buildReport } from "./report.ts";
 import { type RequestOptions, requests, type Session } from "./session.ts";
@@ -16,10 +17,8 @@ export interface RunOptions extends RequestOptions {
   readonly rerun: readonly string[];
   readonly jobs?: string | undefined;
   readonly checkpointSeconds: string;
+  readonly heap: string;
 }
-
-// How long a stage may take to write its checkpoint once the run is being stopped.
-const GRACE_MS = 15_000;
 
 /** Runs an experiment for each seed; returns the exit code. */
 export async function runCommand(name: string, options: RunOptions, session: Session): Promise<number> {
@@ -41,7 +40,8 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
   {
     using reporter = new TerminalReporter();
     const slots = new Slots(jobs);
-    const shared = { slots, workers: Math.max(1, Math.floor(cores / jobs)), checkpointSeconds, reporter };
+    const workers = Math.max(1, Math.floor(cores / jobs));
+    const shared = { slots, workers, checkpointSeconds, heap: count(options.heap, "--heap"), reporter };
     const only = options.only === undefined ? {} : { only: options.only };
     const how = {
       ...shared,
@@ -106,39 +106,6 @@ async function conclude(plan: Plan, { stages, result }: RunResult, session: Sess
     report: report?.json ?? null,
   };
 }
-
-/** Ctrl-C: the first asks stages to stop at a checkpoint, the second (or the end of their grace) ends the process. */
-class Interrupt {
-  readonly flag = new SharedArrayBuffer(4);
-  readonly #controller = new AbortController();
-  readonly #listener = () => this.#stop();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor() {
-    for (const signal of SIGNALS) Deno.addSignalListener(signal, this.#listener);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get happened(): boolean {
-    return Atomics.load(new Int32Array(this.flag), 0) !== 0;
-  }
-
-  #stop(): void {
-    if (this.happened) return this.#controller.abort();
-    Atomics.store(new Int32Array(this.flag), 0, 1);
-    this.#timer = setTimeout(() => this.#controller.abort(), GRACE_MS);
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, this.#listener);
-  }
-}
-
-const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 
 /** @throws {UsageError} when the plan has no such stage */
 export function checkStage(plan: Plan, stage: string): void {

@@ -1,0 +1,134 @@
+/** Drops what nothing reaches: no experiment as it stands, under any request made so far, and no pin. */
+import { join } from "node:path";
+import type { Catalog } from "./catalog.ts";
+import { exclusively, names, remove } from "./durable.ts";
+import { UsageError } from "./errors.ts";
+import { removeFreeLocks } from "./lock.ts";
+import type { Request } from "./overrides.ts";
+import { status } from "./status.ts";
+import type { Outcome, RunRecord, Store } from "./store.ts";
+
+/** An outcome folder to drop. */
+export interface Dropped {
+  readonly key: string;
+  readonly experiment: string;
+  readonly name: string;
+  readonly created: string;
+}
+
+/** What a collection drops, or would. */
+export interface Collection {
+  readonly outcomes: readonly Dropped[];
+  /** Digests of objects no kept outcome holds. */
+  readonly objects: readonly string[];
+  /** Size of those objects. */
+  readonly bytes: number;
+  /** Store-relative paths of records, reports, checkpoints and logs. */
+  readonly files: readonly string[];
+  readonly kept: number;
+}
+
+/**
+ * Finds what to drop and, if told so, drops it. Pins are files in pins/ named by a key, a definition or a result.
+ *
+ * @throws {StoreError} when another process writes to the store
+ */
+export async function collect(
+  catalog: Catalog,
+  store: Store,
+  { drop }: { drop: boolean },
+): Promise<Collection> {
+  const runs = store.runs();
+  const { keys, kept } = await reach(catalog, runs, store);
+  store.stopWriting();
+  return exclusively(store.directory, () => {
+    const found = find(keys, new Set(kept.map(runName)), store);
+    if (drop) {
+      dropAll(found, store);
+      removeFreeLocks(store.directory, names(join(store.directory, "locks")));
+    }
+    return found;
+  });
+}
+
+/** Keys that experiments or pins reach, and the runs that are still asked for. */
+async function reach(catalog: Catalog, runs: readonly RunRecord[], store: Store) {
+  const keys = new Set<string>();
+  const kept: RunRecord[] = [];
+  const add = async (name: string, request: Request) => {
+    const { plan, graph } = await catalog.plan(name, request, store);
+    for (const { key } of status(plan, graph, store)) if (key) keys.add(key.key);
+    return plan;
+  };
+  for (const name of catalog.names) {
+    const { seeds, presets } = await add(name, { set: [] });
+    for (const seed of seeds) {
+      await add(name, { set: [], seed });
+      for (const preset of presets) await add(name, { set: [], seed, preset });
+    }
+  }
+  const pins = new Set(names(join(store.directory, "pins")));
+  for (const pin of pins) keys.add(pin);
+  for (const run of runs) {
+    const { experiment, request, seed, definition, version } = run.plan;
+    if (pins.has(definition) || (run.result !== null && pins.has(run.result))) {
+      for (const key of Object.values(run.keys)) keys.add(key);
+      kept.push(run);
+      continue;
+    }
+    if (!catalog.names.includes(experiment)) continue;
+    try {
+      if ((await add(experiment, { ...request, seed })).version === version) kept.push(run);
+    } catch (error) {
+      // The experiment no longer has what this run asked for.
+      if (!(error instanceof UsageError)) throw error;
+    }
+  }
+  return { keys, kept };
+}
+
+function find(keys: ReadonlySet<string>, runs: ReadonlySet<string>, store: Store): Collection {
+  const outcomes: Dropped[] = [];
+  const held = new Set<string>();
+  const all = store.keys();
+  for (const key of all) {
+    const stored: Outcome[] = store.outcomes(key);
+    if (keys.has(key)) {
+      for (const { outputs } of stored) for (const { digest } of Object.values(outputs)) held.add(digest);
+    } else {
+      const { experiment = "", name = "", created = "" } = stored[0] ?? {};
+      outcomes.push({ key, experiment, name, created });
+    }
+  }
+  const objects = store.objects.list().digests.filter((digest) => !held.has(digest));
+  const bytes = objects.reduce((sum, digest) => sum + Deno.statSync(store.objects.path(digest)).size, 0);
+  const files: string[] = [];
+  const stale = (folder: string, keep: (name: string) => boolean) => {
+    for (const name of names(join(store.directory, folder))) if (!keep(name)) files.push(join(folder, name));
+  };
+  stale("runs", (name) => runs.has(name.replace(/\.json$/, "")));
+  stale("reports", (name) => runs.has(name));
+  const done = new Set(all.filter((key) => store.outcomes(key).length > 0));
+  stale("checkpoints", (key) => keys.has(key) && !done.has(key));
+  stale("logs", (name) => keys.has(name.replace(/\.log$/, "")));
+  return { outcomes, objects, bytes, files, kept: all.length - outcomes.length };
+}
+
+function dropAll({ outcomes, objects, files }: Collection, store: Store): void {
+  // Outcomes before objects: at no instant does an outcome name an object that is gone.
+  for (const { key } of outcomes) {
+    const trash = join(store.directory, "tmp", `dropped-${key}`);
+    Deno.mkdirSync(join(store.directory, "tmp"), { recursive: true });
+    Deno.renameSync(store.outcomeFolder(key), trash);
+    remove(trash);
+    store.index.dropOutcomes(key);
+  }
+  for (const digest of objects) {
+    store.index.dropVerified(digest);
+    remove(store.objects.path(digest));
+  }
+  for (const path of files) remove(join(store.directory, path));
+  remove(join(store.directory, "cache"));
+}
+
+const runName = ({ plan }: RunRecord) => `${plan.definition}-${plan.seed}`;

@@ -1,0 +1,98 @@
+/** `exp show`: the plan of an experiment or of a stored run, its stages, outputs and success table. */
+import { UsageError } from "../lab/errors.ts";
+import type { Plan } from "../lab/plan.ts";
+import { asRun, type StageStatus, status, statusOfRun, summarize } from "../lab/status.ts";
+import type { Store } from "../lab/store.ts";
+import { duration } from "./progress.ts";
+import { buildReport } from "./report.ts";
+import { oneRequest, type RequestOptions, type Session } from "./session.ts";
+import { short, size, table } from "./table.ts";
+
+/** Shows an experiment by name, or a run by the head of its definition, result or one of its keys. */
+export async function showCommand(
+  subject: string,
+  options: RequestOptions,
+  session: Session,
+): Promise<number> {
+  const { store, catalog, json } = session;
+  let plan: Plan;
+  let stages: StageStatus[];
+  if (/^[0-9a-f]{6,64}$/.test(subject) && !catalog.names.includes(subject)) {
+    ({ plan, stages } = findRun(subject, store));
+  } else {
+    const planned = await catalog.plan(subject, await oneRequest(options), store);
+    plan = planned.plan;
+    stages = status(plan, planned.graph, store);
+  }
+  const run = asRun(stages);
+  const report = run && await buildReport(plan, run.stages, run.result, store);
+  const { experiment, version, seed, seeds, definition, summary, hyperparameters, settings } = plan;
+  const state = summarize(stages);
+  if (json) {
+    const listed = stages.map(({ stage, key, outcome }) => {
+      const { name, entry, parameters, inputs, seed } = stage;
+      const { seconds = null, budget = null, outputs = null, created = null } = outcome ?? {};
+      const made = outcome ? "done" : "absent";
+      return {
+        name,
+        entry,
+        key: key?.key ?? null,
+        state: made,
+        seed,
+        parameters,
+        inputs,
+        seconds,
+        budget,
+        created,
+        outputs,
+      };
+    });
+    const result = run?.result ?? null;
+    const document = {
+      experiment,
+      version,
+      summary,
+      seed,
+      seeds,
+      definition,
+      result,
+      state,
+      hyperparameters,
+      settings,
+    };
+    console.log(JSON.stringify({ ...document, stages: listed, report: report?.json ?? null }, null, 2));
+    return 0;
+  }
+  console.log(`${experiment} version ${version}, seed ${seed}: ${state}\n${summary}\n`);
+  console.log(`definition  ${definition}\nresult      ${run?.result ?? "-"}\n`);
+  if (settings.length > 0) {
+    const rows = settings.map((
+      { path, value, from, reason },
+    ) => [path, JSON.stringify(value), from, reason ?? ""]);
+    console.log(table(["set", "value", "by", "because"], rows) + "\n");
+  }
+  const rows = stages.map(({ stage, key, outcome }) => {
+    const time = outcome ? duration(outcome.seconds) : "-";
+    return [stage.name, stage.entry, key ? short(key.key) : "-", outcome ? "done" : "absent", time];
+  });
+  console.log(table(["stage", "module", "key", "state", "time"], rows) + "\n");
+  const outputs = stages.flatMap(({ stage, outcome }) =>
+    Object.entries(outcome?.outputs ?? {}).map((
+      [name, { digest, bytes, mediaType }],
+    ) => [`${stage.name}/${name}`, short(digest), size(bytes), mediaType])
+  );
+  if (outputs.length > 0) console.log(table(["output", "digest", "size", "type"], outputs));
+  if (report) console.log(`\n${report.markdown}`);
+  return 0;
+}
+
+function findRun(head: string, store: Store): { plan: Plan; stages: StageStatus[] } {
+  const found = store.runs().filter(({ plan, keys, result }) =>
+    [plan.definition, result ?? "", ...Object.values(keys)].some((hash) => hash.startsWith(head))
+  );
+  if (found.length === 0) {
+    throw new UsageError(`Cannot find a run by "${head}": exp list shows the experiments`);
+  }
+  const newest = found.reduce((a, b) => a.created >= b.created ? a : b);
+  return { plan: newest.plan, stages: statusOfRun(newest.plan, newest.keys, store) };
+}
