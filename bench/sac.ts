@@ -1,0 +1,188 @@
+/**
+ * Times one Table 5 SAC update: ours, 20 in one call; its bare matrix products; and, with a Python that has them,
+ * the same update in PyTorch and JAX. All take turns within every round, so that a slow spell of the machine meets
+ * each of them; the ratios are medians over rounds.
+ *
+ *     deno run -A bench/sac.ts [--peers PYTHON] [--json] [--threads 2] [--rounds 10]
+ */
+import { parseArgs } from "node:util";
+import { gather, matMul, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
+import { initialState, randomBatches, shapes, TABLE_5, update } from "./sac_update.ts";
+import { Learner } from "../engine/learner.ts";
+import { compile, compileUpdate } from "../engine/program.ts";
+import { Session } from "../engine/session.ts";
+import type { Shapes } from "../engine/trace.ts";
+import { ndarray, type Tensors } from "../ndarray.ts";
+import { stream } from "../random.ts";
+
+const UPDATES = 20;
+
+/** Something timed: runs once and returns the milliseconds of one update. */
+type Contestant = () => Promise<number>;
+
+async function ours(threads: number): Promise<Contestant> {
+  const learner = await Learner.create(compileUpdate(update, shapes), initialState(), { threads });
+  const batches = randomBatches(UPDATES);
+  return async () => {
+    const start = performance.now();
+    await learner.update(batches);
+    return (performance.now() - start) / UPDATES;
+  };
+}
+
+/** One matrix product [rows, inner] x [inner, columns] and how many of it an update has. */
+type Product = [count: number, rows: number, inner: number, columns: number, form: "NN" | "TN" | "NT"];
+
+// Networks: two critics (value, gradient, and value and input gradient for the actor), two targets, the actor twice.
+function products(): Product[] {
+  const { batch, state, action, width, layers, critics } = TABLE_5;
+  const input = state + action;
+  const inner = layers - 1;
+  const forward = (count: number, output: number): Product[] => [
+    [count, batch, input, width, "NN"],
+    [count * inner, batch, width, width, "NN"],
+    [count, batch, width, output, "NN"],
+  ];
+  const weightGradients = (count: number, output: number): Product[] => [
+    [count, input, batch, width, "TN"],
+    [count * inner, width, batch, width, "TN"],
+    [count, width, batch, output, "TN"],
+  ];
+  const inputGradients = (count: number): Product[] => [[count * inner, batch, width, width, "NT"]];
+  return [
+    ...forward(3 * critics, 1),
+    ...forward(2, 2 * action),
+    ...weightGradients(critics, 1),
+    ...weightGradients(1, 2 * action),
+    ...inputGradients(2 * critics + 1),
+    [2 * critics, batch, 1, width, "NT"],
+    [critics, batch, width, action, "NT"],
+    [1, batch, 2 * action, width, "NT"],
+  ];
+}
+
+async function floor(threads: number): Promise<{ run: Contestant; count: number }> {
+  const list = products().flatMap(([count, ...product]) => Array.from({ length: count }, () => product));
+  const inputs: Record<string, number[]> = {};
+  list.forEach(([rows, inner, columns, form], i) => {
+    inputs[`a${i}`] = form === "TN" ? [inner, rows] : [rows, inner];
+    inputs[`b${i}`] = form === "NT" ? [columns, inner] : [inner, columns];
+  });
+  const program = compile(
+    (given: Record<string, Tensor>) =>
+      Object.fromEntries(list.map(([, , , form], i) => {
+        const product = matMul(given[`a${i}`]!, given[`b${i}`]!, form === "TN", form === "NT");
+        return [`c${i}`, product];
+      })),
+    inputs,
+  );
+  const session = await Session.create(program, { threads });
+  const random = stream(2, "bench");
+  const arrays = drawn(program.inputs, (out) => random.fillNormal(out));
+  const run = async () => {
+    const start = performance.now();
+    for (let i = 0; i < UPDATES; i++) await session.run(arrays);
+    return (performance.now() - start) / UPDATES;
+  };
+  return { run, count: list.length };
+}
+
+function drawn(shapes: Shapes, fill: (out: Float32Array) => void): Tensors {
+  const arrays: Tensors = {};
+  for (const [name, shape] of Object.entries(shapes)) {
+    arrays[name] = ndarray(shape);
+    fill(arrays[name].data);
+  }
+  return arrays;
+}
+
+async function peer(
+  python: string,
+  script: string,
+  threads: number,
+): Promise<Contestant & { end(): Promise<void> }> {
+  const path = new URL(`./peers/${script}.py`, import.meta.url).pathname;
+  const process = new Deno.Command(python, { args: [path, String(threads)], stdin: "piped", stdout: "piped" })
+    .spawn();
+  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const input = process.stdin.getWriter();
+  let buffer = "";
+  const line = async () => {
+    while (!buffer.includes("\n")) {
+      const { value, done } = await lines.read();
+      if (done) throw new Error(`Cannot time ${script}.py: it ended early`);
+      buffer += value;
+    }
+    const [first, ...rest] = buffer.split("\n");
+    buffer = rest.join("\n");
+    return first!;
+  };
+  if (await line() !== "ready") throw new Error(`Cannot time ${script}.py: it did not say it was ready`);
+  const run = async () => {
+    await input.write(new TextEncoder().encode(`${UPDATES}\n`));
+    return Number(await line());
+  };
+  return Object.assign(run, {
+    end: async () => {
+      await input.close();
+      await process.status;
+    },
+  });
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      peers: { type: "string" },
+      json: { type: "boolean", default: false },
+      threads: { type: "string", default: "2" },
+      rounds: { type: "string", default: "10" },
+    },
+  });
+  const [threads, rounds] = [Number(values.threads), Number(values.rounds)];
+  const { run: bare, count } = await floor(threads);
+  const contestants: Record<string, Contestant> = { ours: await ours(threads), floor: bare };
+  const peers = [];
+  for (const name of values.peers ? ["torch", "jax"] : []) {
+    const process = await peer(values.peers!, `sac_${name}`, threads);
+    contestants[name] = process;
+    peers.push(process);
+  }
+  const times: Record<string, number[]> = Object.fromEntries(
+    Object.keys(contestants).map((name) => [name, []]),
+  );
+  for (let round = -1; round < rounds; round++) {
+    for (const [name, run] of Object.entries(contestants)) {
+      const ms = await run();
+      if (round >= 0) times[name]!.push(ms); // the first round warms up
+    }
+  }
+  for (const process of peers) await process.end();
+  const ratios: Record<string, number> = {};
+  for (const name of Object.keys(times).filter((name) => name !== "ours")) {
+    ratios[name] = median(times["ours"]!.map((ms, round) => ms / times[name]![round]!));
+  }
+  if (values.json) {
+    console.log(JSON.stringify({ ms: median(times["ours"]!), ratios }));
+    return;
+  }
+  const label: Record<string, string> = {
+    ours: `ours, ${UPDATES} in one Scan`,
+    floor: `${count} bare matrix products`,
+    torch: "PyTorch eager",
+    jax: `JAX, scan of ${UPDATES}`,
+  };
+  console.log(`one Table 5 SAC update, ${threads} threads, medians of ${rounds} interleaved rounds`);
+  for (const [name, list] of Object.entries(times)) {
+    const ratio = ratios[name] === undefined ? "" : `   ours / it: ${ratios[name].toFixed(3)}`;
+    console.log(`${label[name]!.padEnd(28)} ${median(list).toFixed(2).padStart(7)} ms${ratio}`);
+  }
+}
+
+await main();
+Deno.exit(0); // the runtime's pool would keep the process for a while
