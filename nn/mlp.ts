@@ -14,8 +14,11 @@ import { entry } from "./weights.ts";
 
 /** Widths of a network, input first. */
 export interface MlpSizes {
+  /** Numbers in. */
   readonly input: number;
+  /** Units of each hidden layer. */
   readonly hidden: readonly number[];
+  /** Numbers out. */
   readonly output: number;
 }
 

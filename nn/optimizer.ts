@@ -24,8 +24,11 @@ export interface AdamW {
   readonly learningRate: number | Scalar;
   /** Decoupled decay: each step multiplies a parameter by 1 - learningRate x weightDecay. */
   readonly weightDecay: number;
+  /** Decay of the first moment, default 0.9. */
   readonly beta1?: number;
+  /** Decay of the second moment, default 0.999. */
   readonly beta2?: number;
+  /** Added to the root of the second moment, default 1e-8. */
   readonly epsilon?: number;
 }
 

@@ -35,7 +35,9 @@ import { Stream } from "../random.ts";
 export const hyperparameters = z.strictObject({
   steps: z.int().min(1).default(4000).describe("Gradient steps"),
   batch: z.int().min(1).default(256).describe("Chunks per minibatch"),
-  learningRate: z.number().positive().default(1e-3).describe("AdamW step size at its peak; cosine to 0"),
+  learningRate: z.number().positive().default(1e-3).describe(
+    "AdamW step size (betas 0.9, 0.95) at its peak; cosine to 0",
+  ),
   warmup: z.int().min(0).default(100).describe("Steps of linear growth to the peak"),
   weightDecay: z.number().min(0).default(1e-4).describe("AdamW decay"),
   clipNorm: z.number().positive().default(1).describe("Global gradient norm"),
@@ -48,8 +50,11 @@ export type Hyperparameters = z.output<typeof hyperparameters>;
 
 /** Widths: F features, chunks of H actions of A numbers. */
 export interface Sizes {
+  /** F. */
   readonly features: number;
+  /** H. */
   readonly horizon: number;
+  /** A. */
   readonly action: number;
 }
 

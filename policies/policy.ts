@@ -64,7 +64,9 @@ function row(values: readonly number[]): Tensor {
 
 /** A flow policy ready to act for a fixed number of rows (one row an environment lane). */
 export class FlowPolicy {
+  /** Rows B of every call. */
   readonly batch: number;
+  /** Widths of features, chunk and action. */
   readonly sizes: Sizes;
   /** Actions H of a chunk. */
   readonly horizon: number;

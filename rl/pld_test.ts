@@ -173,3 +173,45 @@ Deno.test("resetActor() replaces the actor, its moments and the temperature, and
     assert.equal(after[name] === before[name], !own, name);
   }
 });
+
+Deno.test("update() finds the residual that a one-step task asks for", async () => {
+  // The base does nothing; the best executed action is half the first state number, in the first dimension.
+  const sizes = { state: 2, action: 1 };
+  const h = pld.hyperparameters.parse({
+    ...{ batch: 64, width: 16, layers: 2, learningRate: 3e-3, initialTemperature: 0.01, targetEntropy: -1 },
+    rewardScale: 10,
+  });
+  const shapes = pld.updateShapes(sizes, h);
+  const updates = 300;
+  const draws = stream(5, "batches");
+  const batches = normals(
+    draws,
+    Object.fromEntries(Object.entries(shapes.batch).map(([name, shape]) => [name, [updates, ...shape]])),
+  );
+  for (const name of ["base", "nextBase"]) batches[name]!.data.fill(0);
+  draws.fillUniform(batches["state"]!.data, -1, 1);
+  draws.fillUniform(batches["action"]!.data, -0.5, 0.5);
+  batches["terminated"]!.data.fill(1);
+  batches["xi"]!.data.fill(0.5);
+  const wanted = (i: number) => batches["state"]!.data[2 * i]! / 2;
+  batches["reward"]!.data.forEach((_, i, all) =>
+    all[i] = -10 * (batches["action"]!.data[i]! - wanted(i)) ** 2
+  );
+  await using learner = await Learner.create(
+    compileUpdate(pld.update(h), shapes),
+    pld.initialize(stream(5, "weights"), sizes, h),
+    { threads: 1 },
+  );
+  await learner.update(batches);
+
+  const points = Float32Array.of(-0.8, 0, -0.4, 0, 0, 0, 0.4, 0, 0.8, 0);
+  await using session = await Session.create(actorProgram(5, sizes, h));
+  const { action } = await session.run({
+    ...part(learner.state, "actor"),
+    state: { shape: [5, 2], data: points },
+    base: { shape: [5, 1], data: new Float32Array(5) },
+    noise: { shape: [5, 1], data: new Float32Array(5) },
+    xi: { shape: [1], data: Float32Array.of(0.5) },
+  });
+  assertClose(action!.data, [-0.4, -0.2, 0, 0.2, 0.4], 0.3, "actions");
+});

@@ -13,13 +13,17 @@ import { Stream } from "../random.ts";
 
 /** Widths of the observation the learner sees and of the action (7: position, rotation, gripper). */
 export interface Sizes {
+  /** Numbers of an observation, S. */
   readonly state: number;
+  /** Numbers of an action, A. */
   readonly action: number;
 }
 
 /** Hidden layers of the actor. */
 export interface Network {
+  /** Number of hidden layers. */
   readonly layers: number;
+  /** Units of each. */
   readonly width: number;
 }
 
@@ -42,9 +46,11 @@ export function act(actor: Weights, state: Tensor, base: Tensor, noise: Tensor, 
 
 /** How far the residual may reach, and when. */
 export interface Scale {
+  /** Scale at the end of the schedule. */
   readonly xi: number;
-  /** Scale of the gripper dimension; null: xi. */
+  /** Scale of the gripper dimension at the end; null: xi. */
   readonly xiGripper: number | null;
+  /** Where the scale starts, and after how many online steps it ends. */
   readonly xiSchedule: { readonly from: number; readonly steps: number };
 }
 
