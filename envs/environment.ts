@@ -21,7 +21,9 @@ export interface Task {
 
 /** Key of an initial state. "evaluation": 0 ... 49, fixed; "training": any index >= 0 of a disjoint stream. */
 export interface InitialState {
+  /** Which of the two disjoint sets. */
   readonly split: "training" | "evaluation";
+  /** Its number in the set. */
   readonly index: number;
 }
 
@@ -40,7 +42,9 @@ export interface ObjectState {
 
 /** A camera's picture. */
 export interface Image {
+  /** Pixels in a row. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
   /** Red, green, blue of every pixel, row by row from the top, [height * width * 3]. */
   readonly data: Uint8Array;
@@ -64,6 +68,7 @@ export interface Observation {
 
 /** What one control step brought. */
 export interface Step {
+  /** What is seen after it. */
   readonly observation: Observation;
   /** Whether the task is done. */
   readonly success: boolean;
@@ -75,6 +80,7 @@ export interface Step {
 
 /** One simulated world with one task. The same reset and the same actions give the same bytes. */
 export interface Environment {
+  /** What is to be done. */
   readonly task: Task;
   /** The latest observation. */
   readonly observation: Observation;
@@ -82,10 +88,15 @@ export interface Environment {
   reset(state: InitialState): Observation;
   /** Advances by one control step; `action` [7] is rounded to float32 and clipped to [-1, 1]. */
   step(action: ArrayLike<number>): Step;
+  /** Frees the simulation. */
   [Symbol.dispose](): void;
 }
 
-/** @throws {RangeError} when `state` names no initial state */
+/**
+ * Checks the key of an initial state.
+ *
+ * @throws {RangeError} when `state` names none
+ */
 export function assertInitialState(state: InitialState): void {
   const { split, index } = state;
   if (split !== "training" && split !== "evaluation") {

@@ -7,18 +7,23 @@ const models = new Map<string, MjModel>();
 
 /** Live views into the simulation's memory; void as soon as the heap grows (see {@link Simulation.views}). */
 export interface Views {
+  /** Joint positions, [nq]. */
   readonly qpos: Float64Array;
+  /** Joint velocities, [nv]. */
   readonly qvel: Float64Array;
+  /** Actuator commands, [nu]. */
   readonly ctrl: Float64Array;
   /** Coriolis, centrifugal and gravitational forces, [nv]. */
   readonly bias: Float64Array;
   /** Joint-space inertia: the lower triangle's non-zeros, row by row; see {@link Simulation.inertiaRows}. */
   readonly inertia: Float64Array;
-  /** World positions of the joints' anchors and directions of their axes, [njnt * 3]. */
+  /** World positions of the joints' anchors, [njnt * 3]. */
   readonly anchors: Float64Array;
+  /** World directions of the joints' axes, [njnt * 3]. */
   readonly axes: Float64Array;
-  /** World positions [nsite * 3] and row-major rotations [nsite * 9] of the sites. */
+  /** World positions of the sites, [nsite * 3]. */
   readonly sitePositions: Float64Array;
+  /** Row-major rotation matrices of the sites in the world, [nsite * 9]. */
   readonly siteRotations: Float64Array;
   /** Per body: 0 asleep, 1 awake, -1 static. Contacts among sleeping bodies are not computed. */
   readonly awake: Int32Array;
@@ -111,6 +116,7 @@ export class Simulation {
     contacts.delete();
   }
 
+  /** Frees the state; the compiled model stays for the next one. */
   [Symbol.dispose](): void {
     this.#data.delete();
   }

@@ -125,6 +125,7 @@ export class Pool {
     });
   }
 
+  /** Ends the workers; whatever still waits for them is rejected. */
   [Symbol.asyncDispose](): Promise<void> {
     for (const host of this.#hosts) host.close();
     return Promise.resolve();

@@ -4,6 +4,7 @@ import { stepSize } from "./flat_step.ts";
 
 /** Most movable objects of a task that a pool can carry. */
 const maxObjects = 8;
+/** Numbers in an action. */
 export const actionSize = 7;
 
 /** Indices of the control words. The two counters are waited on; both sides count steps from 0. */
@@ -11,8 +12,11 @@ export const requested = 0, finished = 1, failed = 2, firstActive = 3;
 
 /** One worker's memory: control words and a flag per lane, then per lane an action and a flat step. */
 export interface SharedLanes {
+  /** Counters, then whether each lane takes part in the step. */
   readonly control: Int32Array<SharedArrayBuffer>;
+  /** By lane, [7]. */
   readonly actions: readonly Float32Array[];
+  /** By lane, as {@link stepSize} and writeStep lay them out. */
   readonly steps: readonly Float64Array[];
 }
 

@@ -3,10 +3,8 @@
  * first, axis-angle vectors [3] in radians. Every function writes to `out` and allocates nothing.
  */
 
-type Numbers = Float64Array;
-
 /** The rotation matrix of an axis-angle vector (Rodrigues). */
-export function expMap(x: number, y: number, z: number, out: Numbers): void {
+export function expMap(x: number, y: number, z: number, out: Float64Array): void {
   const angle = Math.sqrt(x * x + y * y + z * z);
   // sin(a)/a and (1 - cos(a))/a^2, by their series where the quotients lose digits
   const s = angle < 1e-6 ? 1 - angle * angle / 6 : Math.sin(angle) / angle;
@@ -23,7 +21,7 @@ export function expMap(x: number, y: number, z: number, out: Numbers): void {
 }
 
 /** out = a b; `out` must be another array than `a` and `b`; `b` is read from `offset`. */
-export function multiply(a: Numbers, b: Numbers, offset: number, out: Numbers): void {
+export function multiply(a: Float64Array, b: Float64Array, offset: number, out: Float64Array): void {
   for (let i = 0; i < 3; i++) {
     for (let j = 0; j < 3; j++) {
       out[3 * i + j] = a[3 * i]! * b[offset + j]! + a[3 * i + 1]! * b[offset + 3 + j]! +
@@ -33,7 +31,7 @@ export function multiply(a: Numbers, b: Numbers, offset: number, out: Numbers): 
 }
 
 /** The unit quaternion with w >= 0 of a rotation matrix that is read from `offset`. */
-export function matrixToQuaternion(m: Numbers, offset: number, out: Numbers): void {
+export function matrixToQuaternion(m: Float64Array, offset: number, out: Float64Array): void {
   const xx = m[offset]!, yy = m[offset + 4]!, zz = m[offset + 8]!;
   const yz = m[offset + 7]! - m[offset + 5]!, zx = m[offset + 2]! - m[offset + 6]!;
   const xy = m[offset + 3]! - m[offset + 1]!;
@@ -70,7 +68,7 @@ export function matrixToQuaternion(m: Numbers, offset: number, out: Numbers): vo
  * The axis-angle vector of a unit quaternion, as robosuite's `quat2axisangle`: q and -q differ (angles above pi are
  * kept), and w = +-1 gives zero.
  */
-export function quaternionToAxisAngle(quaternion: Numbers, out: Numbers): void {
+export function quaternionToAxisAngle(quaternion: Float64Array, out: Float64Array): void {
   const w = Math.min(1, Math.max(-1, quaternion[0]!));
   const sine = Math.sqrt(1 - w * w);
   const factor = sine < 1e-9 ? 0 : 2 * Math.acos(w) / sine;
@@ -81,7 +79,12 @@ export function quaternionToAxisAngle(quaternion: Numbers, out: Numbers): void {
  * robosuite's `orientation_error`: half the sum of the cross products of the current and the wanted columns, that is
  * sin(angle) times the axis (world) of the rotation from `current` (read from `offset`) to `wanted`.
  */
-export function orientationError(wanted: Numbers, current: Numbers, offset: number, out: Numbers): void {
+export function orientationError(
+  wanted: Float64Array,
+  current: Float64Array,
+  offset: number,
+  out: Float64Array,
+): void {
   let x = 0, y = 0, z = 0;
   for (let j = 0; j < 3; j++) {
     const cx = current[offset + j]!, cy = current[offset + 3 + j]!, cz = current[offset + 6 + j]!;
@@ -96,7 +99,13 @@ export function orientationError(wanted: Numbers, current: Numbers, offset: numb
 }
 
 /** Rotates a vector [3] by a unit quaternion, both read from their offsets. */
-export function rotate(q: Numbers, qOffset: number, v: Numbers, vOffset: number, out: Numbers): void {
+export function rotate(
+  q: Float64Array,
+  qOffset: number,
+  v: Float64Array,
+  vOffset: number,
+  out: Float64Array,
+): void {
   const w = q[qOffset]!, x = q[qOffset + 1]!, y = q[qOffset + 2]!, z = q[qOffset + 3]!;
   const a = v[vOffset]!, b = v[vOffset + 1]!, c = v[vOffset + 2]!;
   const tx = 2 * (y * c - z * b), ty = 2 * (z * a - x * c), tz = 2 * (x * b - y * a);

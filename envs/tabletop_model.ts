@@ -16,7 +16,7 @@ export const home = [0, -0.161, 0, -2.4446, 0, 2.2836, 0] as const;
 export const torqueLimits = [87, 87, 87, 87, 12, 12, 12] as const;
 
 /** Finger openings (m): the closed target lies behind the joint's stop, so that a thin wall feels about 18 N. */
-export const openFinger = 0.04, closedFinger = -0.012;
+export const openFinger = 0.04, closedFinger: number = -0.012;
 
 /** Height of an object's origin above what it stands on (m). The bowl's origin is the middle of its foot. */
 export const restingHeight: Readonly<Record<Kind, number>> = {

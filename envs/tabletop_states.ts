@@ -10,9 +10,11 @@ const seeds = { evaluation: 20260401, training: 20260402 } as const;
 /** Standard deviation of the joint angles around home (rad). */
 const jointNoise = 0.02;
 
+/** The gripper's finger joints, which follow the arm's. */
 export const fingers = 2;
+
 /** Where the movable objects' free joints start in the positions and in the velocities. */
-export const firstObject = armJoints + fingers;
+export const firstObject: number = armJoints + fingers;
 
 /**
  * The simulation's positions before anything has settled, [9 + 7 * objects]: joints (rad), fingers (m), then every

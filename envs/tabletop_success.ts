@@ -3,9 +3,11 @@ import type { Simulation } from "./mujoco.ts";
 
 /** Addresses of what the measure reads. */
 export interface Placed {
-  /** First index in qpos and qvel of the target's and the goal's free joints. */
+  /** First index in qpos and qvel of the target's free joint, and its body. */
   readonly target: { readonly qpos: number; readonly qvel: number; readonly body: number };
+  /** The same of the goal. */
   readonly goal: { readonly qpos: number; readonly body: number };
+  /** The gripper's bodies. */
   readonly hand: ReadonlySet<number>;
 }
 

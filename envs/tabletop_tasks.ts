@@ -8,13 +8,18 @@ import type { Task } from "./environment.ts";
 /** Kinds of movable objects. A wide ramekin is one that a bowl can stand on. */
 export type Kind = "bowl" | "plate" | "ramekin" | "wide_ramekin";
 
-type Range = readonly [low: number, high: number];
+/** Bounds of a uniform draw. */
+export type Range = readonly [low: number, high: number];
 
 /** Where a movable object starts: uniform in a rectangle, with any yaw. */
 export interface Placement {
+  /** Its name in observations. */
   readonly object: string;
+  /** Its shape. */
   readonly kind: Kind;
+  /** Away from the arm. */
   readonly x: Range;
+  /** To the arm's left. */
   readonly y: Range;
   /** Height of the surface it stands on. */
   readonly height?: number;
@@ -24,15 +29,21 @@ export interface Placement {
 
 /** An immovable box. */
 export interface Box {
+  /** Middle of the box. */
   readonly center: readonly [number, number, number];
+  /** Half extents along the world's axes. */
   readonly halfSize: readonly [number, number, number];
+  /** What it looks like. */
   readonly color: "wood" | "card" | "steel";
 }
 
 /** A task with what stands on its table. */
 export interface Scene {
+  /** What is to be done. */
   readonly task: Task;
+  /** The movable objects, in the order of the simulation's state. */
   readonly placements: readonly Placement[];
+  /** The immovable ones. */
   readonly fixtures: readonly Box[];
 }
 
