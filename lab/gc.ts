@@ -107,7 +107,8 @@ function find(keys: ReadonlySet<string>, runs: ReadonlySet<string>, store: Store
     for (const name of names(join(store.directory, folder))) if (!keep(name)) files.push(join(folder, name));
   };
   stale("runs", (name) => runs.has(name.replace(/\.json$/, "")));
-  stale("reports", (name) => runs.has(name));
+  const definitions = new Set([...runs].map((run) => run.split("-")[0]));
+  stale("reports", (name) => definitions.has(name.split("-")[0]));
   const done = new Set(all.filter((key) => store.outcomes(key).length > 0));
   stale("checkpoints", (key) => keys.has(key) && !done.has(key));
   stale("logs", (name) => keys.has(name.replace(/\.log$/, "")));

@@ -7,20 +7,21 @@ import type { Planned } from "./catalog.ts";
 import { repository } from "./module_graph.ts";
 import { artifacts, type Reporter, type RunOptions, THREADS } from "./runner.ts";
 import { type StageStatus, status } from "./status.ts";
+import type { Kind } from "./stage.ts";
 import type { Output, Store } from "./store.ts";
 
 /** How alike two outputs are: the same bytes, the same values, values within rounding, or neither. */
 export type Verdict = "bitwise" | "equal" | "close" | "different";
 
-/** What a comparison of two byte strings that differ gives. */
+/** What a comparison of two outputs gives. */
 export interface Comparison {
-  readonly verdict: Exclude<Verdict, "bitwise">;
+  readonly verdict: Verdict;
   /** The first difference, in words. */
-  readonly difference?: string;
+  readonly first?: string;
 }
 
-/** Compares two outputs of a media type that differ in bytes. */
-export type Compare = (mediaType: string, stored: Uint8Array, again: Uint8Array) => Promise<Comparison>;
+/** Compares two outputs of a kind. */
+export type Compare = (kind: Kind, stored: Uint8Array, again: Uint8Array) => Comparison;
 
 /** One output, checked. */
 export interface VerifiedOutput {
@@ -29,7 +30,8 @@ export interface VerifiedOutput {
   /** 1 for the first repetition. */
   readonly time: number;
   readonly verdict: Verdict;
-  readonly difference?: string;
+  /** The first difference, in words. */
+  readonly first?: string;
 }
 
 /** What verifying needs of a run's options. */
@@ -103,11 +105,11 @@ async function again(
     options.reporter.finished({ ...finished, name, entry: stage.entry, key: key!.key, state: "run" });
     const fresh = new Objects(scratch);
     const checked: VerifiedOutput[] = [];
-    for (const [output, { digest, mediaType }] of Object.entries(outcome!.outputs)) {
+    for (const [output, { digest }] of Object.entries(outcome!.outputs)) {
       const now = finished.outputs[output]!.digest;
       const comparison = now === digest
         ? { verdict: "bitwise" as const }
-        : await options.compare(mediaType, store.objects.read(digest), fresh.read(now));
+        : options.compare(stage.outputs[output]!, store.objects.read(digest), fresh.read(now));
       checked.push({ stage: name, output, time, ...comparison });
     }
     return checked;

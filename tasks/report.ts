@@ -1,24 +1,20 @@
 /** The report of a finished run: built by results/, written beside the outcomes. */
 import { join } from "node:path";
+import type { buildReport as build } from "../results/report.ts";
 import type { Plan } from "../lab/plan.ts";
 import type { StageResult } from "../lab/runner.ts";
 import type { Store } from "../lab/store.ts";
 
-/** A report in its three forms. */
-export interface Report {
-  readonly json: unknown;
-  readonly markdown: string;
-  /** SVG texts by file name without extension. */
-  readonly svgs: Readonly<Record<string, string>>;
-}
+/** A report in its forms. */
+export type Built = ReturnType<typeof build>;
 
 /** Builds the report of a run and writes it to reports/<definition>-<seed>/; null when it has no evaluations. */
-export async function buildReport(
+export async function reportOn(
   plan: Plan,
   stages: readonly StageResult[],
   result: string,
   store: Store,
-): Promise<Report | null> {
+): Promise<Built | null> {
   if (Object.keys(plan.evaluations).length === 0) return null;
   const bytes = (edges: Plan["evaluations"]) =>
     Object.fromEntries(
@@ -27,33 +23,44 @@ export async function buildReport(
         return [label, store.objects.read(digest)];
       }),
     );
-  // The one computed import: results/ is only loaded for runs that have something to report.
-  const place = new URL("../results/report.ts", import.meta.url).href;
-  const { buildReport: build } = await import(place);
-  const report: Report = await build({
-    experiment: plan.experiment,
-    version: plan.version,
-    seed: plan.seed,
-    hyperparameters: plan.hyperparameters,
-    overrides: plan.settings,
-    stages: stages.map(({ name, entry, seconds, budget, state }) => ({
-      name,
-      stage: entry,
-      seconds,
-      budget,
-      state,
-    })),
+  // Loaded here, so that a run without evaluations does without.
+  const { buildReport } = await import("../results/report.ts");
+  const { experiment, version, summary, seed, hyperparameters, settings } = plan;
+  const report = buildReport({
+    experiment,
+    version,
+    summary,
+    seed,
+    result,
+    hyperparameters,
+    overrides: settings,
+    stages: stages.map(({ name, entry, seconds, budget, state }) => {
+      return { name, stage: entry, seconds, budget, state: state === "interrupted" ? "failed" : state };
+    }),
     evaluations: bytes(plan.evaluations),
     curves: bytes(plan.curves),
   });
-  writeReport(plan, report, result, store);
+  writeReport(`${plan.definition}-${plan.seed}`, report, store);
   return report;
 }
 
-function writeReport(plan: Plan, report: Report, result: string, store: Store): void {
-  const folder = join(store.directory, "reports", `${plan.definition}-${plan.seed}`);
+/** Aggregates the reports of several seeds of one definition and writes that beside them. */
+export async function reportOnSeeds(plans: readonly Plan[], reports: readonly Built[], store: Store) {
+  const { aggregateSeeds } = await import("../results/seeds.ts");
+  const aggregate = aggregateSeeds(reports.map(({ json }) => json));
+  const seeds = plans.map(({ seed }) => seed).join("-");
+  writeReport(`${plans[0]!.definition}-seeds-${seeds}`, aggregate, store);
+  return aggregate;
+}
+
+function writeReport(
+  name: string,
+  report: { json: unknown; markdown: string; svgs: Readonly<Record<string, string>> },
+  store: Store,
+): void {
+  const folder = join(store.directory, "reports", name);
   const files: Record<string, string> = {
-    "report.json": JSON.stringify({ result, report: report.json }, null, 2) + "\n",
+    "report.json": JSON.stringify(report.json, null, 2) + "\n",
     "report.md": report.markdown,
     ...Object.fromEntries(Object.entries(report.svgs).map(([name, svg]) => [`${name}.svg`, svg])),
   };

@@ -8,7 +8,7 @@ import type { Planned } from "../lab/catalog.ts";
 import type { Plan } from "../lab/plan.ts";
 import { Interrupt } from "./interrupt.ts";
 import { TerminalReporter } from "./progress.ts";
-import { buildReport } from "./report.ts";
+import { reportOn, reportOnSeeds } from "./report.ts";
 import { type RequestOptions, requests, type Session } from "./session.ts";
 
 /** Options of `run` alone. */
@@ -52,11 +52,16 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
     };
     for (const { plan, graph } of planned) results.push(await run(plan, graph, store, how));
   }
-  const documents = [];
-  for (const [i, { plan }] of planned.entries()) documents.push(await conclude(plan, results[i]!, session));
+  const concluded = [];
+  for (const [i, { plan }] of planned.entries()) concluded.push(await conclude(plan, results[i]!, session));
+  const reports = concluded.flatMap(({ report }) => report ?? []);
+  const several = planned.length > 1 && reports.length === planned.length;
+  const seeds = several ? await reportOnSeeds(planned.map(({ plan }) => plan), reports, store) : null;
   if (session.json) {
-    console.log(JSON.stringify(documents.length === 1 ? documents[0] : { runs: documents }, null, 2));
-  }
+    const [first, ...others] = concluded.map(({ document }) => document);
+    const document = others.length === 0 ? first : { runs: [first, ...others], seeds: seeds?.json ?? null };
+    console.log(JSON.stringify(document, null, 2));
+  } else if (seeds) console.log(seeds.console);
   const states = results.flatMap(({ stages }) => stages.map(({ state }) => state));
   if (interrupt.happened || states.includes("interrupted")) {
     console.error("Interrupted: the same command resumes where this one stopped");
@@ -65,7 +70,7 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
   return states.includes("failed") ? 1 : 0;
 }
 
-/** Records a run, writes its report and prints it; returns the document `--json` prints. */
+/** Records a run, writes its report and prints it; returns it with the document `--json` prints. */
 async function conclude(plan: Plan, { stages, result }: RunResult, session: Session) {
   const { store, json } = session;
   const keys = Object.fromEntries(
@@ -83,13 +88,13 @@ async function conclude(plan: Plan, { stages, result }: RunResult, session: Sess
       if (ran) throw error;
     }
   }
-  const report = result === null ? null : await buildReport(plan, stages, result, store);
-  if (!json && report) console.log(report.markdown);
+  const report = result === null ? null : await reportOn(plan, stages, result, store);
+  if (!json && report) console.log(report.console);
   const { experiment, version, definition, seed } = plan;
   if (!json) {
     console.log(`${experiment} seed ${seed}: ${result === null ? "not finished" : `result ${result}`}`);
   }
-  return {
+  const document = {
     experiment,
     version,
     definition,
@@ -105,6 +110,7 @@ async function conclude(plan: Plan, { stages, result }: RunResult, session: Sess
     })),
     report: report?.json ?? null,
   };
+  return { document, report };
 }
 
 /** @throws {UsageError} when the plan has no such stage */

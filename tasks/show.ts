@@ -4,7 +4,7 @@ import type { Plan } from "../lab/plan.ts";
 import { asRun, type StageStatus, status, statusOfRun, summarize } from "../lab/status.ts";
 import type { Store } from "../lab/store.ts";
 import { duration } from "./progress.ts";
-import { buildReport } from "./report.ts";
+import { reportOn } from "./report.ts";
 import { oneRequest, type RequestOptions, type Session } from "./session.ts";
 import { short, size, table } from "./table.ts";
 
@@ -25,7 +25,7 @@ export async function showCommand(
     stages = status(plan, planned.graph, store);
   }
   const run = asRun(stages);
-  const report = run && await buildReport(plan, run.stages, run.result, store);
+  const report = run && await reportOn(plan, run.stages, run.result, store);
   const { experiment, version, seed, seeds, definition, summary, hyperparameters, settings } = plan;
   const state = summarize(stages);
   if (json) {
@@ -82,7 +82,7 @@ export async function showCommand(
     ) => [`${stage.name}/${name}`, short(digest), size(bytes), mediaType])
   );
   if (outputs.length > 0) console.log(table(["output", "digest", "size", "type"], outputs));
-  if (report) console.log(`\n${report.markdown}`);
+  if (report) console.log(`\n${report.console}`);
   return 0;
 }
 

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { Interruption } from "../lab/errors.ts";
 import { Slots } from "../lab/slots.ts";
 import { verify } from "../lab/verify.ts";
-import { compareOutputs } from "./compare.ts";
+import { compareOutputs } from "../results/compare.ts";
 import { Interrupt } from "./interrupt.ts";
 import { TerminalReporter } from "./progress.ts";
 import { checkStage, count } from "./run.ts";
@@ -54,8 +54,8 @@ export async function verifyCommand(
   if (json) console.log(JSON.stringify({ experiment, version, definition, seed, outputs, missing }, null, 2));
   else {
     const rows = outputs.map((
-      { stage, output, time, verdict, difference },
-    ) => [`${stage}/${output}`, time, verdict, difference ?? ""]);
+      { stage, output, time, verdict, first },
+    ) => [`${stage}/${output}`, time, verdict, first ?? ""]);
     console.log(table(["output", "time", "verdict", "first difference"], rows));
   }
   for (const name of missing) {
