@@ -46,7 +46,7 @@ export async function requests(options: RequestOptions): Promise<Request[]> {
   const preset = options.preset === undefined ? {} : { preset: options.preset };
   const request = { set: options.set, ...params, ...preset };
   if (options.seed === undefined) return [request];
-  return options.seed.split(",").map((text) => {
+  return [...new Set(options.seed.split(","))].map((text) => {
     const seed = /^\d+$/.test(text.trim()) ? Number(text) : NaN;
     if (!Number.isSafeInteger(seed)) {
       throw new UsageError(`Cannot use seed ${text}: seeds are non-negative integers, joined by commas`);
