@@ -27,7 +27,10 @@ export const parameters = z.strictObject({
   ),
   noises: z.int().min(1).max(100).describe("noise streams; each state is run once under each"),
   execute: z.int().min(1).max(64).describe("actions executed of each chunk"),
-  xi: z.array(z.number().min(0).max(2)).length(7).describe("residual scale of each action dimension"),
+  xi: z.number().min(0).max(2).describe("residual scale"),
+  xiGripper: z.number().min(0).max(2).nullable().describe(
+    "residual scale of the gripper dimension; null: xi",
+  ),
   lanes: z.int().min(1).max(256).describe("episodes stepped together"),
 });
 
@@ -35,10 +38,18 @@ export const parameters = z.strictObject({
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
-  const { tasks, states, noises, execute, xi, lanes } = context.parameters;
+  const { tasks, states, noises, execute, xi, xiGripper, lanes } = context.parameters;
   const { weights, normalization, residuals, scales } = context.input;
   await using base = await openBase({ ...context, weights, normalization, lanes, execute, tasks });
-  await using specialists = await openSpecialists({ ...context, residuals, scales, tasks, lanes, xi });
+  await using specialists = await openSpecialists({
+    ...context,
+    residuals,
+    scales,
+    tasks,
+    lanes,
+    xi,
+    xiGripper,
+  });
   const plans: Plan[] = tasks.flatMap((name) =>
     Array.from({ length: noises }, (_, noise) =>
       Array.from({ length: states }, (_, index): Plan => ({

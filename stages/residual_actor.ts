@@ -6,7 +6,7 @@ import type { Artifact } from "../lab/stage.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
 import { residualState } from "../policies/features.ts";
-import { actorProgram, type Network, type Sizes } from "../rl/residual.ts";
+import { actorProgram, type Network, residualScale, type Sizes } from "../rl/residual.ts";
 import type { ChunkedBase } from "./chunked_base.ts";
 import type { Actor, Decision, Lane } from "./rollout.ts";
 
@@ -111,16 +111,18 @@ export class Specialists {
  * @throws {Error} when there are some residuals but not one for each task
  */
 export async function openSpecialists(
-  { residuals, scales, tasks, xi, lanes, threads }: {
+  { residuals, scales, tasks, xi, xiGripper, lanes, threads }: {
     residuals: readonly Artifact[];
     scales: readonly Artifact[];
     tasks: readonly string[];
-    xi: readonly number[];
+    xi: number;
+    xiGripper: number | null;
     lanes: number;
     threads: number;
   },
 ): Promise<Specialists> {
   const byTask = new Map<string, Specialist>();
+  const reach = residualScale({ xi, xiGripper, xiSchedule: { from: xi, steps: 0 } }, 0);
   if (residuals.length > 0 && (residuals.length !== tasks.length || scales.length !== tasks.length)) {
     throw new Error(
       `Cannot open ${residuals.length} residuals with ${scales.length} scales for ${tasks.length} tasks: ` +
@@ -135,7 +137,7 @@ export async function openSpecialists(
     }
     byTask.set(
       tasks[i]!,
-      await Specialist.open({ weights: tensors, scale: state, xi: Float32Array.from(xi), lanes, threads }),
+      await Specialist.open({ weights: tensors, scale: state, xi: reach, lanes, threads }),
     );
   }
   return new Specialists(byTask);
