@@ -142,6 +142,12 @@ export function lower(
   inputs: readonly (readonly [string, Value])[],
   outputs: readonly (readonly [string, Value])[],
 ): Body {
+  for (const [port] of [...inputs, ...outputs]) {
+    // The names of what is computed in between begin so.
+    if (/^[$#]/.test(port)) {
+      throw new Error(`Cannot name an input or output "${port}": it must not begin with $ or #`);
+    }
+  }
   const lowering = new Lowering(graph);
   for (const [port, value] of inputs) lowering.names.set(value, port);
   const order = topological(outputs.map(([, value]) => value));
@@ -207,7 +213,7 @@ class Lowering {
     if (op === "Constant") return this.#initializer(dtype, shape, value.data!);
     if (op === "Splat") return this.#splat(value);
     const inputs = value.inputs.map((input) => this.names.get(input)!);
-    const name = `n${this.#next++}`;
+    const name = `$${this.#next++}`;
     const count = this.#outputs.get(value) ?? 1;
     const outputs = Array.from({ length: count }, (_, i) => i === 0 ? name : `${name}_${i}`);
     this.nodes.push({ ...this.#node(value, inputs), outputs });
@@ -239,7 +245,7 @@ class Lowering {
     const key = data.length <= 256 ? `${dtype}[${shape}]${data}` : "";
     const known = key && this.#constants.get(key);
     if (known) return known;
-    const name = `c${this.initializers.length}`;
+    const name = `#${this.initializers.length}`;
     if (key) this.#constants.set(key, name);
     this.initializers.push({ name, dtype, shape, data });
     return name;
