@@ -30,7 +30,7 @@ export interface Checked {
 }
 
 /**
- * Re-hashes all objects and documents, moves damaged ones into quarantine/ and brings the index in step.
+ * Re-hashes all objects and documents, moves damaged ones into quarantine/ and rebuilds the index.
  *
  * @throws {StoreError} when a damaged file cannot be moved
  */
@@ -75,6 +75,7 @@ export function fsck(store: Store): Checked {
     if (readCheckpoint(folder) !== "damaged") continue;
     moveAside("checkpoint", checkpointPath(folder).slice(store.directory.length + 1), `${key}.checkpoint`);
   }
+  store.index.clearOutcomes();
   store.refreshIndex();
   return {
     objects: digests.length,

@@ -93,11 +93,12 @@ function parseSetting(schema: Schema, text: string): [string, Json] {
 
 /** The text as a value of the node's type; undefined when it has no such form. Ranges are the schema's to check. */
 function parseValue(node: Schema, text: string): Json | undefined {
-  for (const option of node.anyOf ?? []) {
-    const parsed = parseValue(option as Schema, text);
+  const choices = alternatives(node);
+  for (const choice of choices) {
+    const parsed = parseValue(choice, text);
     if (parsed !== undefined) return parsed;
   }
-  if (node.anyOf) return undefined;
+  if (choices.length > 0) return undefined;
   const listed = node.enum ?? (node.const === undefined ? undefined : [node.const]);
   if (listed) return listed.find((value) => String(value) === text) as Json | undefined;
   if (node.type === "string") return text;
@@ -114,9 +115,16 @@ function parseValue(node: Schema, text: string): Json | undefined {
   }
 }
 
+/** The nodes of a union; none for other nodes. */
+function alternatives(node: Schema): Schema[] {
+  if (node.anyOf) return node.anyOf as Schema[];
+  return Array.isArray(node.type) ? node.type.map((type) => ({ ...node, type })) : [];
+}
+
 /** Words for what a node accepts. */
 function allowed(node: Schema): string {
-  if (node.anyOf) return node.anyOf.map((option) => allowed(option as Schema)).join(" or ");
+  const choices = alternatives(node);
+  if (choices.length > 0) return choices.map(allowed).join(" or ");
   if (node.enum) return `one of ${node.enum.map((value) => JSON.stringify(value)).join(", ")}`;
   if (node.const !== undefined) return JSON.stringify(node.const);
   const bounds: string[] = [];
@@ -131,6 +139,7 @@ function allowed(node: Schema): string {
     boolean: "true or false",
     array: "a JSON list",
     object: "a JSON object",
+    null: "null",
   };
   return [noun[String(node.type)] ?? "a JSON value", bounds.join(" and ")].filter(Boolean).join(" ");
 }

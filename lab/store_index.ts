@@ -44,15 +44,17 @@ export class StoreIndex {
   /** Opens the index of a store's folder; a damaged one is made anew. */
   static open(store: string): StoreIndex {
     const path = join(store, "index.sqlite");
-    for (const attempt of ["open", "renew"]) {
-      try {
-        if (attempt === "renew") { for (const suffix of ["", "-wal", "-shm"]) remove(path + suffix); }
-        return new StoreIndex(openDatabase(path));
-      } catch {
-        continue;
-      }
+    try {
+      return new StoreIndex(openDatabase(path));
+    } catch (error) {
+      if (!(error instanceof DamagedIndex)) return new StoreIndex(openDatabase(":memory:"));
     }
-    return new StoreIndex(openDatabase(":memory:"));
+    try {
+      for (const suffix of ["", "-wal", "-shm"]) remove(path + suffix);
+      return new StoreIndex(openDatabase(path));
+    } catch {
+      return new StoreIndex(openDatabase(":memory:"));
+    }
   }
 
   /** Whether a file with these times was found equal to the digest before. */
@@ -94,6 +96,11 @@ export class StoreIndex {
     });
   }
 
+  /** Forgets all outcomes, to be indexed again. */
+  clearOutcomes(): void {
+    this.#try(() => this.#database.exec("DELETE FROM outcomes"));
+  }
+
   /** Forgets the outcomes of a key. */
   dropOutcomes(key: string): void {
     this.#try(() => this.#database.prepare("DELETE FROM outcomes WHERE key = ?").run(key));
@@ -122,17 +129,26 @@ export class StoreIndex {
   }
 }
 
+class DamagedIndex extends Error {}
+
+// SQLite's texts for SQLITE_NOTADB and SQLITE_CORRUPT; node:sqlite in Deno gives no result code.
+const DAMAGED = /not a database|malformed/;
+
+/** @throws {DamagedIndex} when the file has to be made anew */
 function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 5000 });
   try {
     if (path !== ":memory:") database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
     const version = database.prepare("PRAGMA user_version").get()!.user_version;
-    if (version !== VERSION && version !== 0) throw new Error(`index version ${version}`);
+    if (version !== VERSION && version !== 0) throw new DamagedIndex(`version ${version}`);
+    if (database.prepare("PRAGMA quick_check(1)").get()!.quick_check !== "ok") {
+      throw new DamagedIndex("damaged");
+    }
     database.exec(SCHEMA);
     return database;
   } catch (error) {
     database.close();
-    throw error;
+    throw error instanceof Error && DAMAGED.test(error.message) ? new DamagedIndex(error.message) : error;
   }
 }
 
