@@ -60,10 +60,12 @@ export function resolve(experiment: Experiment, request: Request): Resolved {
   if (parsed.success) return { hyperparameters: parsed.data as Json, settings };
   const issue = parsed.error.issues[0]!;
   const path = issue.path.join(".");
-  const node = lookup(schema, path);
+  const node = issue.code === "custom" ? undefined : lookup(schema, path);
   const value = issue.path.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown>)?.[name], raw);
   throw new UsageError(
-    `Cannot set ${path} to ${JSON.stringify(value)}: expected ${node ? allowed(node) : issue.message}`,
+    `Cannot set ${path} to ${JSON.stringify(value)}: ${
+      node ? `expected ${allowed(node)}` : issue.message.replace(/^Invalid input: /, "")
+    }`,
   );
 }
 
@@ -147,17 +149,17 @@ function allowed(node: Schema): string {
 function lookup(schema: Schema, path: string): Schema | undefined {
   let node: Schema | undefined = schema;
   for (const name of path.split(".")) {
-    const properties: Record<string, unknown> | undefined = node?.properties;
-    node = properties && Object.hasOwn(properties, name) ? properties[name] as Schema : undefined;
+    const children: Record<string, unknown> = node?.properties ?? { [name]: node?.items };
+    node = Object.hasOwn(children, name) ? children[name] as Schema | undefined : undefined;
   }
   return node;
 }
 
 function find(schema: Schema, path: string): Schema {
   const node = lookup(schema, path);
-  if (node && !node.properties) return node;
   const known = leaves(schema);
-  if (node) {
+  if (node && known.includes(path)) return node;
+  if (node?.properties) {
     const inside = known.filter((name) => name.startsWith(`${path}.`));
     throw new UsageError(`Cannot set ${path}: it is a group, name one of ${inside.join(", ")}`);
   }

@@ -13,7 +13,12 @@ export function seal(document: unknown): Uint8Array {
 export function unseal<T>(bytes: Uint8Array): T | undefined {
   try {
     const { seal, document } = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    return documentHash(document) === seal ? document as T : undefined;
+    if (documentHash(document) !== seal) return undefined;
+    // Layout counts, too: a byte that JSON would forgive is still not what was written.
+    const written = encode(seal, document);
+    return written.length === bytes.length && written.every((byte, i) => byte === bytes[i])
+      ? document as T
+      : undefined;
   } catch {
     return undefined;
   }
