@@ -4,9 +4,7 @@ import { documentHash, type Json } from "./canonical.ts";
 /** The bytes of a sealed document: readable JSON with a `seal` beside it. */
 export function seal(document: unknown): Uint8Array {
   const plain = JSON.parse(JSON.stringify(document)) as Json;
-  return new TextEncoder().encode(
-    JSON.stringify({ seal: documentHash(plain), document: plain }, null, 2) + "\n",
-  );
+  return encode(documentHash(plain), plain);
 }
 
 /** The document; undefined when the bytes are not a sealed document or not the one that was sealed. */
@@ -16,10 +14,13 @@ export function unseal<T>(bytes: Uint8Array): T | undefined {
     if (documentHash(document) !== seal) return undefined;
     // Layout counts, too: a byte that JSON would forgive is still not what was written.
     const written = encode(seal, document);
-    return written.length === bytes.length && written.every((byte, i) => byte === bytes[i])
-      ? document as T
-      : undefined;
+    const same = written.length === bytes.length && written.every((byte, i) => byte === bytes[i]);
+    return same ? document as T : undefined;
   } catch {
     return undefined;
   }
+}
+
+function encode(seal: string, document: Json): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ seal, document }, null, 2) + "\n");
 }
