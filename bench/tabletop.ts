@@ -1,6 +1,7 @@
 /**
  * Control steps per second of the tabletop: one environment on one core (controller, success and observations
- * included), a pool on 1 and on 2 workers, and the same episode's control loop in C over native MuJoCo.
+ * included), the same episode's control loop in C over native MuJoCo, and 8 different episodes in turn and as lanes
+ * of a pool on 1 and on 2 workers. Run it on an idle machine.
  *
  *   deno run -A bench/tabletop.ts [--task NAME] [--native PYTHON] [--json]
  *
@@ -24,21 +25,26 @@ const { values: options } = parseArgs({
   },
 });
 const rounds = 5, secondsPerRound = 2, settleSteps = 5, lanes = 8;
-const state: InitialState = { split: "training", index: 0 };
+
+/** What one lane replays: a noisy demonstration of its own initial state, without the step that ends it. */
+interface Demonstration {
+  readonly state: InitialState;
+  readonly actions: readonly Float32Array[];
+}
 
 using environment = await openTabletop(options.task);
-const actions = demonstrate();
+const demonstrations = Array.from({ length: lanes }, (_, index) => demonstrate({ split: "training", index }));
+const shortest = Math.min(...demonstrations.map(({ actions }) => actions.length));
 
-/** The expert's actions up to the step before success, which any replay may take. */
-function demonstrate(): Float32Array[] {
-  const taken: Float32Array[] = [];
+function demonstrate(state: InitialState): Demonstration {
+  const actions: Float32Array[] = [];
   let observation = environment.reset(state);
-  const expert = new Expert(environment.task, stream(0, "bench"), { noise: true });
+  const expert = new Expert(environment.task, stream(0, "bench", state.index), { noise: true });
   for (;;) {
     const action = Float32Array.from(expert.act(observation));
     const step = environment.step(action);
-    if (step.terminated || step.truncated) return taken;
-    taken.push(action);
+    if (step.terminated || step.truncated) return { state, actions };
+    actions.push(action);
     observation = step.observation;
   }
 }
@@ -51,16 +57,22 @@ async function rate(episode: () => number | Promise<number>): Promise<number> {
   return steps / (performance.now() - start) * 1e3;
 }
 
-function single(): number {
+function single({ state, actions } = demonstrations[0]!): number {
   environment.reset(state);
   for (const action of actions) environment.step(action);
   return settleSteps + actions.length;
 }
 
+/** The same steps that {@link pooled} takes, one after the other. */
+function inTurn(): number {
+  for (const { state, actions } of demonstrations) single({ state, actions: actions.slice(0, shortest) });
+  return lanes * (settleSteps + shortest);
+}
+
 async function pooled(pool: Pool): Promise<number> {
-  await Promise.all(Array.from({ length: lanes }, (_, lane) => pool.reset(lane, options.task, state)));
-  for (const action of actions) await pool.step(Array<Float32Array>(lanes).fill(action));
-  return lanes * (settleSteps + actions.length);
+  await Promise.all(demonstrations.map(({ state }, lane) => pool.reset(lane, options.task, state)));
+  for (let t = 0; t < shortest; t++) await pool.step(demonstrations.map(({ actions }) => actions[t]));
+  return lanes * (settleSteps + shortest);
 }
 
 interface Native {
@@ -81,6 +93,7 @@ async function native(python: string, folder: string): Promise<Native> {
 async function exportEpisode(folder: string): Promise<void> {
   const scene = scenes.find(({ task }) => task.name === options.task)!;
   const settle = Array.from({ length: settleSteps }, () => Float32Array.of(0, 0, 0, 0, 0, 0, -1));
+  const { state, actions } = demonstrations[0]!;
   const parts = [initialPositions(scene, state), ...settle, ...actions].map((numbers) =>
     Uint8Array.from(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength))
   );
@@ -99,7 +112,8 @@ await exportEpisode(folder);
 
 // The machine's speed drifts: every round measures everything, ratios are taken within a round.
 const contestants: Record<string, () => Promise<number>> = {
-  single: () => rate(single),
+  single: () => rate(() => single()),
+  inTurn: () => rate(inTurn),
   pool1: () => rate(() => pooled(one)),
   pool2: () => rate(() => pooled(two)),
 };
@@ -132,8 +146,8 @@ const result = {
   stepsPerSecond: Object.fromEntries(
     Object.entries(measured).map(([name, values]) => [name, median(values)]),
   ),
+  messaging: 1 - ratio("pool1", "inTurn"),
   poolFactor: ratio("pool2", "pool1"),
-  poolFactorOverSingle: ratio("pool2", "single"),
   ...(peer && {
     overNative: ratio("single", "native"),
     native: {

@@ -1,5 +1,6 @@
 /** The tabletop environment: scenes of {@link scenes} under operational-space control, in MuJoCo compiled to WASM. */
 import type { Environment, InitialState, ObjectState, Observation, Step, Task } from "./environment.ts";
+import { copied } from "./flat_step.ts";
 import { Simulation } from "./mujoco.ts";
 import { armJoints, OperationalSpace } from "./operational_space.ts";
 import { matrixToQuaternion, quaternionToAxisAngle, rotate } from "./rotation.ts";
@@ -50,6 +51,7 @@ class Tabletop implements Environment {
   readonly #placed: Placed;
   readonly #action = new Float32Array(actionSize);
   readonly #quaternion = new Float64Array(4);
+  readonly #vector = new Float64Array(3);
   #observation: Observation | undefined;
   #gripper = -1;
   #steps = 0;
@@ -131,28 +133,35 @@ class Tabletop implements Environment {
 
   #observe(): Observation {
     const { qpos, qvel, sitePositions, siteRotations } = this.#simulation.views;
-    const velocity = new Float64Array(6);
-    this.#controller.velocity(this.#simulation, velocity);
-    const proprioception = new Float64Array(8);
-    matrixToQuaternion(siteRotations, 0, this.#quaternion);
-    quaternionToAxisAngle(this.#quaternion, proprioception.subarray(3, 6));
-    for (let i = 0; i < 3; i++) proprioception[i] = sitePositions[i]!;
-    for (let i = 0; i < fingers; i++) proprioception[6 + i] = qpos[armJoints + i]!;
     if (!qpos.every(Number.isFinite)) {
       throw new Error(`Cannot go on with task "${this.task.name}": the simulation diverged, reset it`);
     }
+    const proprioception = new Float64Array(8), velocity = new Float64Array(6), axisAngle = this.#vector;
+    matrixToQuaternion(siteRotations, 0, this.#quaternion);
+    quaternionToAxisAngle(this.#quaternion, axisAngle);
+    for (let i = 0; i < 3; i++) {
+      proprioception[i] = sitePositions[i]!;
+      proprioception[3 + i] = axisAngle[i]!;
+    }
+    for (let i = 0; i < fingers; i++) proprioception[6 + i] = qpos[armJoints + i]!;
+    this.#controller.velocity(this.#simulation, velocity);
     const objects: Record<string, ObjectState> = {};
-    this.task.objects.forEach((name, i) => {
-      objects[name] = objectState(qpos, qvel, firstObject + 7 * i, firstObject + 6 * i);
-    });
-    return { proprioception, rotation: siteRotations.slice(0, 9), velocity, gripper: this.#gripper, objects };
+    this.task.objects.forEach((name, i) => objects[name] = this.#object(qpos, qvel, i));
+    return {
+      proprioception,
+      rotation: copied(siteRotations, 0, 9),
+      velocity,
+      gripper: this.#gripper,
+      objects,
+    };
   }
-}
 
-function objectState(qpos: Float64Array, qvel: Float64Array, q: number, v: number): ObjectState {
-  const velocity = new Float64Array(6);
-  velocity.set(qvel.subarray(v, v + 3));
-  // MuJoCo keeps a free joint's angular velocity in the body's own frame.
-  rotate(qpos, q + 3, qvel, v + 3, velocity.subarray(3));
-  return { position: qpos.slice(q, q + 3), quaternion: qpos.slice(q + 3, q + 7), velocity };
+  #object(qpos: Float64Array, qvel: Float64Array, index: number): ObjectState {
+    const q = firstObject + 7 * index, v = firstObject + 6 * index;
+    const velocity = copied(qvel, v, 6), spin = this.#vector;
+    // MuJoCo keeps a free joint's angular velocity in the body's own frame.
+    rotate(qpos, q + 3, qvel, v + 3, spin);
+    for (let i = 0; i < 3; i++) velocity[3 + i] = spin[i]!;
+    return { position: copied(qpos, q, 3), quaternion: copied(qpos, q + 3, 4), velocity };
+  }
 }
