@@ -1,6 +1,6 @@
 /**
  * ONNX operators as functions that append to a graph, with the shape each gives. Settings that ONNX wants as
- * int64 inputs (axes, shapes, bounds) are attributes here; `onnx.ts` moves them.
+ * int64 inputs (axes, shapes, bounds) are attributes here; `lower.ts` moves them.
  */
 import type { Attributes, DType, Graph, Value } from "./graph.ts";
 import { size } from "../ndarray.ts";

@@ -3,14 +3,15 @@ import { createHash } from "node:crypto";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Weights } from "./differentiate.ts";
 import type { Graph, Value } from "./graph.ts";
-import { type Body, encodeModel, lower } from "./onnx.ts";
+import { lower } from "./lower.ts";
+import { type Body, encodeModel } from "./onnx.ts";
 import { cast } from "./operators.ts";
 import { optimize } from "./passes.ts";
 import { type Shapes, trace } from "./trace.ts";
 
 /** A compiled function. Shapes are in the order of the model's inputs and outputs; all elements are float32. */
 export interface Program {
-  /** The model, readable by any ONNX Runtime. A state output is called "next/NAME" there. */
+  /** The model, readable by any ONNX Runtime. Outputs that carry on an input are called "next/NAME" there. */
   readonly onnx: Uint8Array;
   /** Shapes of the inputs; a leading extent of -1 is K, the number of updates in one call. */
   readonly inputs: Shapes;
@@ -54,10 +55,9 @@ export function compile(
   const traced = trace(f, inputs);
   const outputs = finish(traced.graph, traced.outputs);
   if (outputs.length === 0) throw new Error("Cannot compile a function without outputs: return at least one");
-  for (const [name] of outputs) {
-    if (name in inputs) throw new Error(`Cannot compile an output named as the input "${name}": rename it`);
-  }
-  const body = lower(traced.graph, "program", Object.entries(traced.inputs), outputs);
+  // In ONNX an output may not have the name of an input.
+  const ports = outputs.map(([name, value]) => [name in inputs ? `next/${name}` : name, value] as const);
+  const body = lower(traced.graph, "program", Object.entries(traced.inputs), ports);
   return program(body, inputs, shapesOf(Object.fromEntries(outputs)));
 }
 
