@@ -8,6 +8,7 @@
 import { countUses, type Graph, topological, type Value } from "./graph.ts";
 import { aliases } from "./passes_alias.ts";
 import { broadcasts } from "./passes_broadcast.ts";
+import { pack } from "./passes_packing.ts";
 import { products } from "./passes_product.ts";
 import { reductions } from "./passes_reduction.ts";
 import { scalars } from "./passes_scalar.ts";
@@ -35,10 +36,10 @@ export function optimize(graph: Graph, roots: readonly Value[]): Value[] {
   let current = [...roots];
   for (let i = 0; i < SWEEPS; i++) {
     const next = sweep(graph, current);
-    if (next.every((value, j) => value === current[j])) return next;
+    if (next.every((value, j) => value === current[j])) break;
     current = next;
   }
-  return current;
+  return pack(graph, current);
 }
 
 function sweep(graph: Graph, roots: readonly Value[]): Value[] {

@@ -146,6 +146,44 @@ for (const [name, { shapes, f, left }] of Object.entries(cases)) {
   });
 }
 
+const four = { a: [3], b: [3], c: [3], d: [3], scale: [] };
+const chain = (x: Tensor, scale: Tensor) => tf.add(tf.mul(tf.exp(x), scale), 1);
+
+Deno.test("small arrays of one form are computed side by side", async () => {
+  const f = ({ scale, ...rest }: Weights) =>
+    Object.fromEntries(Object.entries(rest).map(([name, x]) => [`${name}'`, chain(x, scale!)]));
+  const { graph, outputs } = trace(f, four);
+  const packed = optimize(graph, Object.values(outputs));
+  const left = topological(packed).map(({ op }) => op).filter((op) => !LEAVES.includes(op)).join(" ");
+  assert.equal(left, "Concat Exp Mul Add Slice Slice Slice Slice");
+  const inputs = normals(four);
+  assertClose(await compiled(f, inputs), await eager(f, inputs), 2e-6);
+});
+
+Deno.test("small arrays computed from one another are left alone", async () => {
+  const f = ({ a, scale }: Weights) => {
+    let x = a!;
+    for (let i = 0; i < 6; i++) x = chain(tf.softmax(x), scale!);
+    return { x };
+  };
+  const { graph, outputs } = trace(f, four);
+  const ops = topological(optimize(graph, Object.values(outputs))).map(({ op }) => op);
+  assert.ok(!ops.includes("Concat"));
+  assert.equal(ops.filter((op) => op === "Exp").length, 6);
+  assertClose(await compiled(f, normals(four)), await eager(f, normals(four)), 2e-6);
+});
+
+Deno.test("sums of squares of small arrays are one", async () => {
+  const f = ({ scale, ...rest }: Weights) => ({
+    norm: tf.sqrt(Object.values(rest).reduce<Tensor>((sum, x) => tf.add(sum, tf.sum(tf.square(x))), scale!)),
+  });
+  const { graph, outputs } = trace(f, four);
+  const ops = topological(optimize(graph, Object.values(outputs))).map(({ op }) => op);
+  assert.equal(ops.filter((op) => op === "ReduceSumSquare").length, 1);
+  const inputs = { ...normals(four), scale: { shape: [], data: Float32Array.of(2) } };
+  assertClose(await compiled(f, inputs), await eager(f, inputs), 2e-6);
+});
+
 Deno.test("a product read by others than a slice stays whole", () => {
   const { graph, outputs } = trace(({ x, y }) => {
     const product = tf.matMul(x!, y!);
