@@ -38,19 +38,24 @@ export interface Finished {
   readonly seconds: number;
 }
 
-/** Messages of a worker to its runner; the last is "done", "failed" or "interrupted". */
+/** Messages of a worker to its runner; "done", "failed" or "interrupted" settle the stage, "ended" is the very last. */
 export type FromWorker =
   | { readonly type: "progress"; readonly progress: Progress }
   | { readonly type: "note"; readonly line: string }
   | ({ readonly type: "done" } & Finished)
   | { readonly type: "failed"; readonly message: string }
-  | { readonly type: "interrupted" };
+  | { readonly type: "interrupted" }
+  /** `heap` is the MiB in use when the worker ended. */
+  | { readonly type: "ended"; readonly heap: number };
 
 /** Listeners to a running stage. */
 export interface Listener {
   progress(progress: Progress): void;
   note(line: string): void;
 }
+
+// The share of its heap a worker holds when memory ran out; it is near 1, and after other ends far below.
+const FULL = 0.75;
 
 /**
  * Runs a stage. Cancelling `signal` ends a worker that does not stop by itself.
@@ -65,29 +70,29 @@ export async function execute(task: WorkerTask, listener: Listener, signal?: Abo
     resourceLimits: { maxOldGenerationSizeMb: task.heap },
   });
   const { promise, resolve, reject } = Promise.withResolvers<Finished>();
+  let heapAtEnd = 0;
   const failure = (message: string) => {
     const line = message.replace(/^Cannot /, "cannot ");
     return new StageError(`Cannot run stage "${task.name}": ${line}, see ${task.logPath}`, task.logPath);
   };
   worker.on("message", (message: FromWorker) => {
     if (message.type === "progress") listener.progress(message.progress);
+    else if (message.type === "ended") heapAtEnd = message.heap;
     else if (message.type === "note") listener.note(message.line);
     else if (message.type === "done") resolve(message);
     else if (message.type === "interrupted") reject(new Interruption(`Stage "${task.name}" was interrupted`));
     else reject(failure(message.message));
   });
+  const outOfMemory = () => failure(`out of memory: --heap ${task.heap} (MiB) is too little`);
   worker.on("error", (error: Error & { code?: string }) => {
-    const outOfMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
-    reject(
-      failure(
-        outOfMemory ? `out of memory (its JavaScript heap may hold ${task.heap} MiB)` : firstLine(error),
-      ),
-    );
+    reject(error.code === "ERR_WORKER_OUT_OF_MEMORY" ? outOfMemory() : failure(firstLine(error)));
   });
-  worker.on(
-    "exit",
-    (code: number) => reject(failure(`its worker ended with exit code ${code} before it was done`)),
-  );
+  worker.on("exit", (code: number) => {
+    if (code !== 0) reject(failure(`its worker ended with exit code ${code} before it was done`));
+    // In asynchronous code Deno 2.9 ends a worker without an error when memory runs out: its heap tells.
+    else if (heapAtEnd > task.heap * FULL) reject(outOfMemory());
+    else reject(failure("it waits for something that never comes"));
+  });
   const abort = () => reject(new Interruption(`Stage "${task.name}" was stopped`));
   signal?.addEventListener("abort", abort);
   try {

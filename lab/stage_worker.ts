@@ -1,8 +1,9 @@
 /** The inside of a stage's worker: builds its context, runs it, and tells the runner how it ended. */
 import { dirname } from "node:path";
+import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import { checkpointPath, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { readIfThere, Writer } from "./durable.ts";
+import { readIfThere, storeError, Writer } from "./durable.ts";
 import { firstLine, Interruption } from "./errors.ts";
 import type { FromWorker, WorkerTask } from "./execution.ts";
 import { Objects, quarantine } from "./objects.ts";
@@ -33,8 +34,12 @@ let lastProgress = -Infinity;
 const seconds = () => earlierSeconds + (performance.now() - started) / 1000;
 
 function log(line: string): void {
-  Deno.mkdirSync(dirname(task.logPath), { recursive: true });
-  Deno.writeTextFileSync(task.logPath, `${seconds().toFixed(3)} ${line}\n`, { append: true });
+  try {
+    Deno.mkdirSync(dirname(task.logPath), { recursive: true });
+    Deno.writeTextFileSync(task.logPath, `${seconds().toFixed(3)} ${line}\n`, { append: true });
+  } catch (error) {
+    throw storeError(`write to the store ${task.store}`, error);
+  }
 }
 
 function fail(thrown: unknown): void {
@@ -111,13 +116,19 @@ globalThis.addEventListener("unhandledrejection", (event) => {
   fail(event.reason);
 });
 
-try {
-  if (readIfThere(task.logPath) === undefined) log(`stage ${task.name}, key ${task.key}`);
-  const module: StageModule<Inputs, Outputs, never> = await import(task.entry);
-  await module.run(context as never);
-  const missing = Object.keys(task.outputs).find((name) => !Object.hasOwn(outputs, name));
-  if (missing) throw new Error(`output "${missing}" was not written`);
-  tell({ type: "done", outputs, budget, seconds: seconds() });
-} catch (thrown) {
-  fail(thrown);
+async function main(): Promise<void> {
+  try {
+    if (readIfThere(task.logPath) === undefined) log(`stage ${task.name}, key ${task.key}`);
+    const module: StageModule<Inputs, Outputs, never> = await import(task.entry);
+    await module.run(context as never);
+    const missing = Object.keys(task.outputs).find((name) => !Object.hasOwn(outputs, name));
+    if (missing) throw new Error(`output "${missing}" was not written`);
+    tell({ type: "done", outputs, budget, seconds: seconds() });
+  } catch (thrown) {
+    fail(thrown);
+  }
 }
+
+process.on("exit", () => tell({ type: "ended", heap: Deno.memoryUsage().heapUsed / 2 ** 20 }));
+// From a timer: when memory runs out under a top-level await, Deno 2.9 leaves the worker waiting for ever.
+setTimeout(main, 0);

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { stream } from "../random.ts";
+import { type Ended, start } from "./lab_command.ts";
 
 /** What to kill, and how often. */
 export interface CrashOptions {
@@ -29,8 +30,6 @@ export interface CrashResult {
   readonly failures: readonly string[];
 }
 
-const script = new URL("../tasks/exp.ts", import.meta.url).href;
-
 /** Runs an experiment once undisturbed, then `runs` times with one to three kills each. */
 export async function crash(options: CrashOptions): Promise<CrashResult> {
   const { experiment, runs, seed, args, log } = options;
@@ -42,7 +41,7 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
   let [kills, resumed] = [0, 0];
   try {
     const started = performance.now();
-    const alone = await exp(command(`${folder}/alone`));
+    const alone = await endOf(command(`${folder}/alone`));
     const duration = performance.now() - started;
     if (alone.code !== 0) throw new Error(`Cannot run ${experiment} undisturbed: ${alone.stderr.trim()}`);
     const { result } = JSON.parse(alone.stdout);
@@ -54,16 +53,16 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
       for (let k = draws.integer(3); k >= 0; k--) {
         const after = draws.uniform(0, duration);
         instants.push(Math.round(after));
-        if (await exp(command(store), after).then(({ code }) => code === 0)) continue; // it was faster
+        if (await endOf(command(store), after).then(({ code }) => code === 0)) continue; // it was faster
         kills++;
         if (await hasCheckpoint(store)) resumed++;
-        const check = await exp(["fsck", "--store", store]);
+        const check = await endOf(["fsck", "--store", store]);
         if (check.code !== 0) {
           failures.push(`run ${i} after a kill at ${Math.round(after)} ms: ${check.stdout.trim()}`);
         }
       }
-      const last = await exp(command(store));
-      const check = await exp(["fsck", "--store", store]);
+      const last = await endOf(command(store));
+      const check = await endOf(["fsck", "--store", store]);
       const now = last.code === 0 ? JSON.parse(last.stdout).result : last.stderr.trim();
       if (now !== result) failures.push(`run ${i}, killed at ${instants} ms: ended in ${now}`);
       if (check.code !== 0) failures.push(`run ${i}, killed at ${instants} ms: ${check.stdout.trim()}`);
@@ -77,23 +76,12 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
 }
 
 /** Runs the command to its end, or kills it after some milliseconds. */
-async function exp(args: readonly string[], killAfter?: number) {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", script, ...args],
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const timer = killAfter === undefined ? undefined : setTimeout(() => {
-    try {
-      child.kill("SIGKILL");
-    } catch {
-      // It has just ended by itself.
-    }
-  }, killAfter);
-  const { code, stdout, stderr } = await child.output();
+async function endOf(args: readonly string[], killAfter?: number): Promise<Ended> {
+  const running = start(args);
+  const timer = killAfter === undefined ? undefined : setTimeout(() => running.kill("SIGKILL"), killAfter);
+  const ended = await running.ended;
   clearTimeout(timer);
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
+  return ended;
 }
 
 async function hasCheckpoint(store: string): Promise<boolean> {

@@ -16,7 +16,7 @@ export default experiment({
       steps: z.int().min(1).default(400),
       pauseMs: z.number().min(0).default(0),
     }),
-    fail: z.enum(["no", "throw", "exit", "memory"]).default("no"),
+    fail: z.enum(["no", "throw", "exit", "wait", "memory"]).default("no"),
   }),
   overrides: [{ path: "learner.gamma", value: 0.9, reason: "to have one" }],
   presets: { smoke: { "learner.steps": 20 } },

@@ -6,7 +6,9 @@ import { DIGITS } from "./rounding.ts";
 export const entry = import.meta.url;
 export const inputs = { paths: "document[]" } as const;
 export const outputs = { summary: "document", table: "document" } as const;
-export const parameters = z.strictObject({ fail: z.enum(["no", "throw", "exit", "memory"]).default("no") });
+export const parameters = z.strictObject({
+  fail: z.enum(["no", "throw", "exit", "wait", "memory"]).default("no"),
+});
 
 /** Writes the ends of all paths; fails in the way it is told to. */
 export async function run(
@@ -15,6 +17,7 @@ export async function run(
   const { fail } = context.parameters;
   if (fail === "throw") throw new Error("Cannot summarize: told to fail");
   if (fail === "exit") Deno.exit(7);
+  if (fail === "wait") await new Promise(() => {});
   const filler: number[][] = [];
   while (fail === "memory") filler.push(Array.from({ length: 100_000 }, (_, i) => i + 0.5));
   const ends: number[] = [];
