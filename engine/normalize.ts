@@ -115,16 +115,16 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon = 1e-6)
     save([normalized, inverse, gain]);
     return {
       value: y,
-      // With x̂ the normalised x and means over the last axis of H:
-      // dx = (dy·g - mean(dy·g) - x̂·mean(dy·g·x̂)) / deviation = (dy·g·H - dy@g - x̂·(dy·x̂)@g) / (H·deviation).
-      // NOTE: a factor 1/H at the products with the column g would make ONNX Runtime fuse it and lose its fast path.
+      // With x̂ the normalised x and means over the last axis:
+      // dx = (dy·g - mean(dy·g) - x̂·mean(dy·g·x̂)) / deviation. The means are products with the column g / H.
+      // NOTE: the reshape stands between 1/H and the products, or ONNX Runtime fuses them and loses its fast path.
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
         const [normalized, inverse, gain] = saved as [Tensor, Tensor, Tensor];
         const weighted = mul(dy, normalized);
-        const column = reshape(gain, columnShape);
+        const column = reshape(div(gain, width), columnShape);
         const shift = add(mul(normalized, matMul(weighted, column)), matMul(dy, column));
         return [
-          mul(sub(mul(dy, mul(reshape(gain, rowShape), width)), shift), div(inverse, width)),
+          mul(sub(mul(dy, reshape(gain, rowShape)), shift), inverse),
           sum(weighted, batchAxis),
           sum(dy, batchAxis),
         ];

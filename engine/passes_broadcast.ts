@@ -55,6 +55,19 @@ const lazyExpand: Rule = (v, { graph }) => {
   return sameShape(result.shape, v.shape) ? result : expand(graph, result, v.shape);
 };
 
+// NOTE: ONNX Runtime takes elements one by one where the last axis has extent 1.
+const lastUnitAxis: Rule = (v, { graph }) => {
+  if (!isElementwise(v.op) || v.shape.length < 2 || v.shape.at(-1) !== 1 || size(v.shape) === 1) {
+    return undefined;
+  }
+  const inputs = v.inputs.map((x) => {
+    if (size(x.shape) === 1) return reshape(graph, x, []);
+    return sameShape(x.shape, v.shape) ? reshape(graph, x, x.shape.slice(0, -1)) : undefined;
+  });
+  if (inputs.includes(undefined)) return undefined;
+  return reshape(graph, elementwise(graph, v.op, inputs as Value[], v.attributes, v.dtype), v.shape);
+};
+
 // A reshape that only adds or drops axes of extent 1 commutes with an expansion.
 const reshapeOfExpand: Rule = (v, { graph }) => {
   const expanded = v.inputs[0];
@@ -121,6 +134,7 @@ export const broadcasts: readonly Rule[] = [
   moveOfSplat,
   concatOfSplats,
   lazyExpand,
+  lastUnitAxis,
   reshapeOfExpand,
   transposeOfExpand,
   reduceOfExpand,

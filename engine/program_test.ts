@@ -17,7 +17,7 @@ Deno.test("the bytes of a policy and of an update are pinned", () => {
   assert.equal(policy().digest, "5a9f2a799bc337ae44340bc2b62dbb1a5811b0effc85a5e5788b2837bf1b7848");
   assert.equal(
     compileUpdate(update, shapes).digest,
-    "d49c5f5e067e3f5f61b7f4acbec520a343a7d7f457bf7a84b95b6d2eb860b7f9",
+    "d4c26f49a2c3869eed74f4fc5341f03ad3115d565743b46fabe3518f28a83a3b",
   );
 });
 
