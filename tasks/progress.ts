@@ -108,7 +108,7 @@ function write(text: string): void {
 
 function consoleWidth(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || 100; // 0 where a terminal does not know its size
   } catch {
     return 100;
   }

@@ -34,9 +34,10 @@ export interface CrashResult {
 export async function crash(options: CrashOptions): Promise<CrashResult> {
   const { experiment, runs, seed, args, log } = options;
   const folder = await Deno.makeTempDir({ prefix: "uplift-crash-" });
-  const command = (
-    store: string,
-  ) => ["run", experiment, ...args, "--json", "--checkpoint-seconds", "0.1", "--store", store];
+  const command = (store: string) => {
+    const own = ["--json", "--checkpoint-seconds", "0.1", "--store", store];
+    return ["run", experiment, ...own, ...args];
+  };
   const failures: string[] = [];
   let [kills, resumed] = [0, 0];
   try {

@@ -178,7 +178,7 @@ Deno.test("a stage that fails does not stop the others: one line, exit 1, the tr
 
 Deno.test("ctrl-C: exit 130, one line that says it resumes, a clean store, and the same result after it", async () => {
   await using folder = await temporary();
-  const slow = ["--set", "learner.steps=150", "--set", "learner.pauseMs=10"];
+  const slow = ["--set", "learner.steps=100", "--set", "learner.pauseMs=10", "--jobs", "2"];
   const running = start(["run", "tiny-walks", ...TINY, "--store", folder.path, ...slow]);
   await untilCheckpointable(folder.path);
   running.kill("SIGINT");
