@@ -24,6 +24,7 @@ export interface Gradient {
   readonly inputs: readonly string[] | "list";
   /** How many outputs `outputs` shall hold. */
   readonly outputs?: number;
+  /** The gradients of the inputs, in order; each is computed when it is called. */
   readonly gradient: (
     dy: Tensor[],
     inputs: Tensor[],

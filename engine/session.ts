@@ -14,6 +14,7 @@ export interface SessionOptions {
  * A call occupies the thread it is made on until it is done; run long ones in a worker.
  */
 export class Session {
+  /** What is loaded. */
   readonly program: Program;
   #session: ort.InferenceSession | undefined;
 

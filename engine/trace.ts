@@ -174,8 +174,11 @@ for (const { kernels, gradients = {} } of tables) {
 
 /** What a traced function computes: its outputs as values of a graph, by name. */
 export interface Trace {
+  /** Holds all values; passes add to it. */
   readonly graph: Graph;
+  /** The function's inputs. */
   readonly inputs: Readonly<Record<string, Value>>;
+  /** What the function returned. */
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
