@@ -42,6 +42,8 @@ export interface Finished {
 export type FromWorker =
   | { readonly type: "progress"; readonly progress: Progress }
   | { readonly type: "note"; readonly line: string }
+  /** The stage's module and all it imports are loaded. */
+  | { readonly type: "loaded" }
   | ({ readonly type: "done" } & Finished)
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "interrupted" }
@@ -52,6 +54,8 @@ export type FromWorker =
 export interface Listener {
   progress(progress: Progress): void;
   note(line: string): void;
+  /** Called once the stage's code is loaded: a text it resolves to ends the stage. */
+  loaded(): Promise<string | undefined>;
 }
 
 // The share of its heap a worker holds when memory ran out; it is near 1, and after other ends far below.
@@ -70,7 +74,9 @@ export async function execute(task: WorkerTask, listener: Listener, signal?: Abo
     resourceLimits: { maxOldGenerationSizeMb: task.heap },
   });
   const { promise, resolve, reject } = Promise.withResolvers<Finished>();
+  let done = false;
   let heapAtEnd = 0;
+  let checked: Promise<unknown> = Promise.resolve();
   const failure = (message: string) => {
     const line = message.replace(/^Cannot /, "cannot ");
     return new StageError(`Cannot run stage "${task.name}": ${line}, see ${task.logPath}`, task.logPath);
@@ -79,15 +85,22 @@ export async function execute(task: WorkerTask, listener: Listener, signal?: Abo
     if (message.type === "progress") listener.progress(message.progress);
     else if (message.type === "ended") heapAtEnd = message.heap;
     else if (message.type === "note") listener.note(message.line);
-    else if (message.type === "done") resolve(message);
-    else if (message.type === "interrupted") reject(new Interruption(`Stage "${task.name}" was interrupted`));
-    else reject(failure(message.message));
+    else if (message.type === "loaded") {
+      checked = listener.loaded().then((fault) => fault === undefined || reject(failure(fault)));
+      checked.catch(reject);
+    } else if (message.type === "done") {
+      done = true;
+      checked.then(() => resolve(message), reject);
+    } else if (message.type === "interrupted") {
+      reject(new Interruption(`Stage "${task.name}" was interrupted`));
+    } else reject(failure(message.message));
   });
   const outOfMemory = () => failure(`out of memory: --heap ${task.heap} (MiB) is too little`);
   worker.on("error", (error: Error & { code?: string }) => {
     reject(error.code === "ERR_WORKER_OUT_OF_MEMORY" ? outOfMemory() : failure(firstLine(error)));
   });
   worker.on("exit", (code: number) => {
+    if (done) return;
     if (code !== 0) reject(failure(`its worker ended with exit code ${code} before it was done`));
     // In asynchronous code Deno 2.9 ends a worker without an error when memory runs out: its heap tells.
     else if (heapAtEnd > task.heap * FULL) reject(outOfMemory());

@@ -183,6 +183,19 @@ export class ModuleGraph {
   }
 }
 
+/**
+ * Compares the code behind an entry with what a key was made of: somebody may save a file between planning and loading,
+ * and the outcome of the new code must not be stored under the key of the old.
+ *
+ * @returns what is wrong; undefined when nothing changed
+ */
+export async function changed(entry: string, modules: Code["modules"]): Promise<string | undefined> {
+  const now = (await ModuleGraph.read([entry])).reach(entry).modules;
+  const paths = [...new Set([...Object.keys(modules), ...Object.keys(now)])];
+  const first = paths.sort().find((path) => modules[path] !== now[path]);
+  return first && `${first} changed after the run was planned, start it again`;
+}
+
 async function inspect(entry: URL): Promise<GraphDocument> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", entry.href],

@@ -7,7 +7,7 @@ import { firstLine, Interruption } from "./errors.ts";
 import { execute, type Listener } from "./execution.ts";
 import { type StageKey, stageKey } from "./key.ts";
 import { type Holder, lockKey } from "./lock.ts";
-import { type Code, type ModuleGraph, repository } from "./module_graph.ts";
+import { changed, type Code, type ModuleGraph, repository } from "./module_graph.ts";
 import type { Edge, Plan, PlannedStage } from "./plan.ts";
 import type { Slots } from "./slots.ts";
 import type { Artifact, Budget } from "./stage.ts";
@@ -237,7 +237,11 @@ async function make(
         heap: options.heap,
         interrupt: options.interrupt,
       },
-      { progress: (p) => reporter.progress(name, p), note: (line) => reporter.note(line) },
+      {
+        progress: (p) => reporter.progress(name, p),
+        note: (line) => reporter.note(line),
+        loaded: () => changed(stage.entry, key.modules),
+      },
       options.signal,
     );
     const outcome = store.commit(key, {

@@ -120,6 +120,7 @@ async function main(): Promise<void> {
   try {
     if (readIfThere(task.logPath) === undefined) log(`stage ${task.name}, key ${task.key}`);
     const module: StageModule<Inputs, Outputs, never> = await import(task.entry);
+    tell({ type: "loaded" });
     await module.run(context as never);
     const missing = Object.keys(task.outputs).find((name) => !Object.hasOwn(outputs, name));
     if (missing) throw new Error(`output "${missing}" was not written`);

@@ -4,7 +4,7 @@ import { remove } from "./durable.ts";
 import { execute } from "./execution.ts";
 import { Objects } from "./objects.ts";
 import type { Planned } from "./catalog.ts";
-import { repository } from "./module_graph.ts";
+import { changed, repository } from "./module_graph.ts";
 import { artifacts, type Reporter, type RunOptions, THREADS } from "./runner.ts";
 import { type StageStatus, status } from "./status.ts";
 import type { Kind } from "./stage.ts";
@@ -100,6 +100,7 @@ async function again(
     }, {
       progress: (p) => options.reporter.progress(name, p),
       note: (line) => options.reporter.note(line),
+      loaded: () => changed(stage.entry, key!.modules),
     }, options.signal);
     remove(join(store.directory, "logs", `${key!.key}.verify.log`));
     options.reporter.finished({ ...finished, name, entry: stage.entry, key: key!.key, state: "run" });

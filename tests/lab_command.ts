@@ -1,4 +1,7 @@
 /** Runs `exp` as people do, in a process of its own, for tests. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 /** The lab's own test experiments. */
 export const TINY = ["--experiments", "tests/lab_experiments/"];
@@ -54,4 +57,75 @@ export function exp(args: readonly string[], root?: URL): Promise<Ended> {
 export async function temporary() {
   const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "uplift-lab-" }));
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** The document of `run --json`, as far as tests read it. */
+export interface RunDocument {
+  result: string | null;
+  definition: string;
+  stages: {
+    name: string;
+    key: string;
+    state: string;
+    outputs: Record<string, { digest: string; bytes: number }>;
+    error?: string;
+  }[];
+}
+
+/** States by stage. */
+export const states = ({ stages }: RunDocument) =>
+  Object.fromEntries(stages.map(({ name, state }) => [name, state]));
+
+/** The tiny experiment's states when nothing had to be made. */
+export const ALL_HIT = { widths: "hit", left: "hit", right: "hit", summary: "hit" };
+
+/** Runs the tiny experiment with --json. */
+export async function run(store: string, args: readonly string[] = [], root?: URL) {
+  const { code, stdout, stderr } = await exp([
+    "run",
+    "tiny-walks",
+    ...TINY,
+    "--store",
+    store,
+    "--json",
+    ...args,
+  ], root);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout) as RunDocument;
+}
+
+/** A checkout of what the tiny experiment needs, elsewhere. */
+export async function clone() {
+  const folder = await temporary();
+  const root = new URL(`${pathToFileURL(folder.path).href}/`);
+  const here = new URL("../", import.meta.url);
+  const copy = async (path: string): Promise<void> => {
+    const from = new URL(path, here);
+    if ((await Deno.stat(from)).isFile) {
+      await Deno.mkdir(new URL("./", new URL(path, root)), { recursive: true });
+      return Deno.copyFile(from, new URL(path, root));
+    }
+    for await (const { name } of Deno.readDir(from)) await copy(`${path}/${name}`);
+  };
+  const paths = [
+    "lab",
+    "tasks",
+    "tests/lab_stages",
+    "tests/lab_experiments",
+    "random.ts",
+    "deno.json",
+    "deno.lock",
+  ];
+  for (const path of paths) await copy(path);
+  await Deno.symlink(new URL("node_modules", here).pathname, new URL("node_modules", root).pathname);
+  const edit = async (path: string, change: (text: string) => string) => {
+    const url = new URL(path, root);
+    await Deno.writeTextFile(url, change(await Deno.readTextFile(url)));
+  };
+  return {
+    root,
+    edit,
+    store: join(folder.path, "store"),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
 }

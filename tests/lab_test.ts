@@ -1,74 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { exp, start, temporary, TINY } from "./lab_command.ts";
-
-interface RunDocument {
-  result: string | null;
-  definition: string;
-  stages: {
-    name: string;
-    key: string;
-    state: string;
-    outputs: Record<string, { digest: string; bytes: number }>;
-    error?: string;
-  }[];
-}
-
-const states = ({ stages }: RunDocument) =>
-  Object.fromEntries(stages.map(({ name, state }) => [name, state]));
-const ALL_HIT = { widths: "hit", left: "hit", right: "hit", summary: "hit" };
-
-/** Runs the tiny experiment with --json. */
-async function run(store: string, args: readonly string[] = [], root?: URL) {
-  const { code, stdout, stderr } = await exp([
-    "run",
-    "tiny-walks",
-    ...TINY,
-    "--store",
-    store,
-    "--json",
-    ...args,
-  ], root);
-  assert.equal(code, 0, stderr);
-  return JSON.parse(stdout) as RunDocument;
-}
-
-/** A checkout of what the tiny experiment needs, elsewhere. */
-async function clone() {
-  const folder = await temporary();
-  const root = new URL(`${pathToFileURL(folder.path).href}/`);
-  const here = new URL("../", import.meta.url);
-  const copy = async (path: string): Promise<void> => {
-    const from = new URL(path, here);
-    if ((await Deno.stat(from)).isFile) {
-      await Deno.mkdir(new URL("./", new URL(path, root)), { recursive: true });
-      return Deno.copyFile(from, new URL(path, root));
-    }
-    for await (const { name } of Deno.readDir(from)) await copy(`${path}/${name}`);
-  };
-  const paths = [
-    "lab",
-    "tasks",
-    "tests/lab_stages",
-    "tests/lab_experiments",
-    "random.ts",
-    "deno.json",
-    "deno.lock",
-  ];
-  for (const path of paths) await copy(path);
-  await Deno.symlink(new URL("node_modules", here).pathname, new URL("node_modules", root).pathname);
-  const edit = async (path: string, change: (text: string) => string) => {
-    const url = new URL(path, root);
-    await Deno.writeTextFile(url, change(await Deno.readTextFile(url)));
-  };
-  return {
-    root,
-    edit,
-    store: join(folder.path, "store"),
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
-  };
-}
+import { ALL_HIT, exp, run, type RunDocument, start, states, temporary, TINY } from "./lab_command.ts";
 
 Deno.test("the same command again answers from the store in under 3 seconds", async () => {
   await using folder = await temporary();
@@ -80,45 +12,6 @@ Deno.test("the same command again answers from the store in under 3 seconds", as
   assert.deepEqual(states(second), ALL_HIT);
   assert.equal(second.result, first.result);
   assert.match(first.result!, /^[0-9a-f]{64}$/);
-});
-
-Deno.test("two checkouts, two stores, one and two jobs: the same result; all stages verify bitwise", async () => {
-  await using other = await clone();
-  await using folder = await temporary();
-  const here = await run(folder.path, ["--preset", "smoke", "--jobs", "1"]);
-  const there = await run(other.store, ["--preset", "smoke", "--jobs", "2"], other.root);
-  assert.equal(there.result, here.result);
-  assert.deepEqual(there.stages.map(({ key }) => key), here.stages.map(({ key }) => key));
-  const args = ["verify", "tiny-walks", ...TINY, "--preset", "smoke", "--store", folder.path, "--json"];
-  const { code, stdout } = await exp(args);
-  assert.equal(code, 0);
-  const { outputs } = JSON.parse(stdout) as { outputs: { stage: string; verdict: string }[] };
-  assert.deepEqual(outputs.map(({ stage, verdict }) => `${stage} ${verdict}`), [
-    "widths bitwise",
-    "left bitwise",
-    "right bitwise",
-    "summary bitwise",
-    "summary bitwise",
-  ]);
-});
-
-Deno.test("a comment reruns nothing, a constant exactly the stages that reach it, and `why` names it", async () => {
-  await using repo = await clone();
-  await run(repo.store, [], repo.root);
-  for (
-    const path of ["tests/lab_stages/rounding.ts", "tests/lab_stages/walk.ts", "random.ts", "lab/runner.ts"]
-  ) {
-    await repo.edit(path, (text) => `/* A comment. */\n\n${text}\n// The end\n`);
-  }
-  assert.deepEqual(states(await run(repo.store, [], repo.root)), ALL_HIT);
-  await repo.edit("tests/lab_stages/rounding.ts", (text) => text.replace("DIGITS = 6", "DIGITS = 5"));
-  const why = ["why", "tiny-walks/summary", ...TINY, "--store", repo.store, "--json"];
-  const { differences, stored } = JSON.parse((await exp(why, repo.root)).stdout);
-  assert.deepEqual(differences.map(({ field }: { field: string }) => field), [
-    "code tests/lab_stages/rounding.ts",
-  ]);
-  assert.equal(stored, false);
-  assert.deepEqual(states(await run(repo.store, [], repo.root)), { ...ALL_HIT, summary: "run" });
 });
 
 Deno.test("mistakes on the command line: exit 2, one line, the nearest name", async () => {
@@ -225,23 +118,20 @@ Deno.test("a damaged object is found by the next run, named, moved aside and mad
   assert.equal((await exp(["fsck", "--store", folder.path])).code, 0);
 });
 
-Deno.test("gc keeps what was asked for and drops what nothing reaches", async () => {
-  await using repo = await clone();
-  await run(repo.store, ["--set", "learner.gamma=0.5"], repo.root);
-  const gc = async (...args: string[]) => {
-    const { code, stdout, stderr } = await exp(
-      ["gc", ...TINY, "--store", repo.store, "--json", ...args],
-      repo.root,
-    );
-    assert.equal(code, 0, stderr);
-    return JSON.parse(stdout) as { outcomes: { name: string }[]; objects: string[] };
-  };
-  assert.deepEqual((await gc()).outcomes, []);
-  await repo.edit("tests/lab_stages/rounding.ts", (text) => text.replace("DIGITS = 6", "DIGITS = 5"));
-  assert.deepEqual((await gc()).outcomes.map(({ name }) => name), ["summary"]);
-  assert.equal((await gc("--yes")).objects.length, 2);
-  assert.deepEqual((await gc()).outcomes, []);
-  assert.equal((await exp(["fsck", "--store", repo.store])).code, 0);
+Deno.test("verify and --rerun find a stage that is not repeatable; its first outcome stays", async () => {
+  await using folder = await temporary();
+  const args = ["tiny-dice", ...TINY, "--store", folder.path, "--json"];
+  const first = JSON.parse((await exp(["run", ...args])).stdout) as RunDocument;
+  const { code, stdout } = await exp(["verify", ...args]);
+  const [{ verdict, first: difference }] = JSON.parse(stdout).outputs;
+  assert.deepEqual([code, verdict], [1, "different"]);
+  assert.match(difference, /word/);
+  const again = await exp(["run", ...args, "--rerun", "dice"]);
+  assert.match(
+    again.stderr,
+    /Stage "dice" gave other bytes than before: the first outcome stays, run exp verify/,
+  );
+  assert.equal(JSON.parse(again.stdout).result, first.result);
 });
 
 Deno.test("list, show and doctor print one JSON document with --json", async () => {
@@ -253,7 +143,7 @@ Deno.test("list, show and doctor print one JSON document with --json", async () 
     return JSON.parse(stdout);
   };
   const { experiments } = await ask("list");
-  assert.deepEqual(experiments[0].seeds[0], { seed: 0, stages: 4, done: 1, state: "partly" });
+  assert.deepEqual(experiments[1].seeds[0], { seed: 0, stages: 4, done: 1, state: "partly" });
   for (const subject of [definition.slice(0, 12), result!.slice(0, 12)]) {
     const shown = await ask("show", subject);
     assert.deepEqual([shown.definition, shown.result, shown.state], [definition, result, "done"]);
