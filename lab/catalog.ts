@@ -1,6 +1,7 @@
 /** The experiments of a folder, and their plans. A plan is kept in the store under the code it came from, so that a
  * repeated command loads neither the experiment nor anything its stages import. */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { documentHash, type Json } from "./canonical.ts";
 import { names, readIfThere } from "./durable.ts";
@@ -24,9 +25,10 @@ export interface Planned {
 export class Catalog {
   readonly #paths: ReadonlyMap<string, string>;
 
-  /** @param folder repository-relative, with a trailing slash */
-  constructor(folder = "experiments/") {
-    const files = names(decodeURIComponent(new URL(folder, repository).pathname))
+  /** @param path repository-relative folder */
+  constructor(path = "experiments") {
+    const folder = path.replace(/\/*$/, "/");
+    const files = names(fileURLToPath(new URL(folder, repository)))
       .filter((file) => /^[a-z0-9_]+\.ts$/.test(file) && !file.endsWith("_test.ts"));
     this.#paths = new Map(files.map((file) => [file.slice(0, -3).replaceAll("_", "-"), folder + file]));
   }

@@ -8,7 +8,7 @@ const program = new Command("exp")
   .description("Experiments: run them, see them, check them")
   .option("--store <dir>", "where results live (default: UPLIFT_STORE or .uplift)")
   .option("--json", "print one JSON document on stdout")
-  .addOption(new Option("--experiments <dir>", "folder of experiment modules").default("experiments/"))
+  .addOption(new Option("--experiments <dir>", "folder of experiment modules").default("experiments"))
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({ outputError: (text, write) => write(text.trim().replaceAll("\n", " ") + "\n") });

@@ -80,7 +80,10 @@ async function conclude(plan: Plan, { stages, result }: RunResult, session: Sess
   );
   const ran = stages.some(({ state }) => state === "run");
   const known = store.run(plan);
-  if (ran || known?.result !== result || JSON.stringify(known.keys) !== JSON.stringify(keys)) {
+  // A run of some stages does not make a record of all of them forget its result.
+  const covered = known !== undefined &&
+    Object.entries(keys).every(([stage, key]) => known.keys[stage] === key);
+  if (!covered || (result !== null && known.result !== result)) {
     try {
       store.record({ plan, keys, result, created: new Date().toISOString() });
     } catch (error) {
@@ -91,9 +94,9 @@ async function conclude(plan: Plan, { stages, result }: RunResult, session: Sess
   const report = result === null ? null : await reportOn(plan, stages, result, store);
   if (!json && report) console.log(report.console);
   const { experiment, version, definition, seed } = plan;
-  if (!json) {
-    console.log(`${experiment} seed ${seed}: ${result === null ? "not finished" : `result ${result}`}`);
-  }
+  const made = Object.keys(keys).length;
+  const state = result === null ? `${made} of ${plan.stages.length} stages in the store` : `result ${result}`;
+  if (!json) console.log(`${experiment} seed ${seed}: ${state}`);
   const document = {
     experiment,
     version,
