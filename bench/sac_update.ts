@@ -20,7 +20,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { valueAndGradients, type Weights } from "../engine/differentiate.ts";
 import { stopGradient } from "../engine/trace.ts";
-import { initializeMlp, layerNormTanhMlp } from "../nn/mlp.ts";
+import { initializeMlp, tanhMlp } from "../nn/mlp.ts";
 import { adamW, clipByGlobalNorm, initializeAdamW, polyak } from "../nn/optimizer.ts";
 import { tanhNormal } from "../nn/tanh_normal.ts";
 import { copied, entry, moved, part, shapesOf } from "../nn/weights.ts";
@@ -86,13 +86,13 @@ export function randomBatches(count: number): Tensors {
 }
 
 function act(weights: Weights, state: Tensor, base: Tensor, noise: Tensor) {
-  const [mu, logSigma] = split(layerNormTanhMlp(weights, "actor", concat([state, base], 1)), 2, 1);
+  const [mu, logSigma] = split(tanhMlp(weights, "actor", concat([state, base], 1)), 2, 1);
   const { z, logDensity } = tanhNormal(mu!, logSigma!, noise);
   return { action: clipByValue(add(base, mul(XI, z)), -1, 1), logDensity };
 }
 
 function q(weights: Weights, name: "critic" | "target", state: Tensor, action: Tensor): Tensor {
-  return squeeze(layerNormTanhMlp(weights, name, concat([state, action], 1)), [2]); // [2, B]
+  return squeeze(tanhMlp(weights, name, concat([state, action], 1)), [2]); // [2, B]
 }
 
 /** One update. */

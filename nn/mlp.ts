@@ -63,16 +63,14 @@ export function initializeMlp(stream: Stream, name: string, sizes: MlpSizes, for
 }
 
 /**
- * Hidden layers tanh(layerNorm(x W + b)), then a linear one. x [B, in] → [B, out]; for an ensemble every member sees
- * the same x: [B, in] → [E, B, out].
+ * Hidden layers tanh(layerNorm(x W + b)), then a linear one; a layer without a gain is not normalised. x [B, in] →
+ * [B, out]; for an ensemble every member sees the same x: [B, in] → [E, B, out].
  */
-export function layerNormTanhMlp(weights: Weights, name: string, x: Tensor): Tensor {
-  return network(
-    weights,
-    name,
-    x,
-    (layer, h) => tanh(layerNorm(h, entry(weights, `${layer}/gain`), entry(weights, `${layer}/shift`))),
-  );
+export function tanhMlp(weights: Weights, name: string, x: Tensor): Tensor {
+  return network(weights, name, x, (layer, h) => {
+    const gain = weights[`${layer}/gain`];
+    return tanh(gain ? layerNorm(h, gain, entry(weights, `${layer}/shift`)) : h);
+  });
 }
 
 /** Hidden layers SiLU(x W + b) with SiLU(h) = h sigmoid(h), then a linear one. x [B, in] → [B, out]. */

@@ -1,10 +1,10 @@
 import "@tensorflow/tfjs-backend-cpu";
 import assert from "node:assert/strict";
-import { mean, reshape, slice, sum, tensor } from "@tensorflow/tfjs-core";
+import { add, matMul, mean, reshape, slice, sum, tanh, tensor } from "@tensorflow/tfjs-core";
 import { valueAndGradients } from "../engine/differentiate.ts";
 import { stream } from "../random.ts";
 import { assertClose, eager, numbers } from "../tests/fixtures/numerics.ts";
-import { initializeMlp, layerNormTanhMlp, siluMlp } from "./mlp.ts";
+import { initializeMlp, siluMlp, tanhMlp } from "./mlp.ts";
 
 const sizes = { input: 3, hidden: [5, 4], output: 2 };
 const x = tensor([[0.1, -0.4, 2], [1, 0.5, -0.2]]);
@@ -23,9 +23,9 @@ Deno.test("initializeMlp() draws kernels of variance 1 / inputs, with zero biase
 
 Deno.test("an ensemble gives what its members give alone, and so do its gradients", () => {
   const stack = eager(initializeMlp(stream(1, "net"), "net", sizes, { layerNorm: true, ensemble: 3 }));
-  const together = layerNormTanhMlp(stack, "net", x);
+  const together = tanhMlp(stack, "net", x);
   assert.deepEqual(together.shape, [3, 2, 2]);
-  const { gradients } = valueAndGradients((w) => ({ loss: sum(layerNormTanhMlp(w, "net", x)) }), stack);
+  const { gradients } = valueAndGradients((w) => ({ loss: sum(tanhMlp(w, "net", x)) }), stack);
   for (let member = 0; member < 3; member++) {
     const own = Object.fromEntries(
       Object.entries(stack).map(([name, w]) => {
@@ -33,9 +33,9 @@ Deno.test("an ensemble gives what its members give alone, and so do its gradient
         return [name, reshape(slice(w, [member, ...shape.map(() => 0)], [1, ...shape]), shape)];
       }),
     );
-    const alone = layerNormTanhMlp(own, "net", x);
+    const alone = tanhMlp(own, "net", x);
     assertClose(numbers(slice(together, [member, 0, 0], [1, 2, 2])), numbers(alone), 1e-6, "values");
-    const single = valueAndGradients((w) => ({ loss: sum(layerNormTanhMlp(w, "net", x)) }), own);
+    const single = valueAndGradients((w) => ({ loss: sum(tanhMlp(w, "net", x)) }), own);
     for (const [name, gradient] of Object.entries(single.gradients)) {
       const all = numbers(gradients[name]!);
       const part = all.slice(member * gradient.size, (member + 1) * gradient.size);
@@ -54,11 +54,22 @@ Deno.test("siluMlp() of a network whose last layer is scaled by 0 is 0, with a g
 });
 
 Deno.test("a missing weight is named", () => {
-  const { "net/0/gain": _, ...rest } = eager(
+  const { "net/0/shift": _, ...rest } = eager(
     initializeMlp(stream(1, "net"), "net", sizes, { layerNorm: true }),
   );
-  assert.throws(() => layerNormTanhMlp(rest, "net", x), {
+  assert.throws(() => tanhMlp(rest, "net", x), {
     name: "TypeError",
-    message: 'Cannot read weight "net/0/gain": the record has no such entry',
+    message: 'Cannot read weight "net/0/shift": the record has no such entry',
   });
+});
+
+Deno.test("tanhMlp() leaves a layer without a gain as it is", () => {
+  const sizes = { input: 2, hidden: [3], output: 1 };
+  const bare = eager(initializeMlp(stream(4, "net"), "net", sizes, { layerNorm: false }));
+  const x = tensor([[0.5, -1]]);
+  const expected = add(
+    matMul(tanh(add(matMul(x, bare["net/0/kernel"]!), bare["net/0/bias"]!)), bare["net/out/kernel"]!),
+    bare["net/out/bias"]!,
+  );
+  assert.deepEqual(numbers(tanhMlp(bare, "net", x)), numbers(expected));
 });

@@ -37,7 +37,7 @@ import { z } from "zod";
 import { valueAndGradients, type Weights } from "../engine/differentiate.ts";
 import { type Shapes, stopGradient } from "../engine/trace.ts";
 import { scalar, type Tensors } from "../ndarray.ts";
-import { initializeMlp, layerNormTanhMlp } from "../nn/mlp.ts";
+import { initializeMlp, tanhMlp } from "../nn/mlp.ts";
 import { adamW, clipByGlobalNorm, initializeAdamW, polyak } from "../nn/optimizer.ts";
 import { copied, entry, moved, part, shapesOf } from "../nn/weights.ts";
 import { Stream } from "../random.ts";
@@ -79,9 +79,10 @@ export const hyperparameters = z.strictObject({
   ),
   critics: z.int().min(1).default(2).describe("Ensemble of critics"),
   layers: z.int().min(1).default(3).describe(
-    "Hidden layers of actor and critics, each layer-normalised, tanh",
+    "Hidden layers of actor and critics, tanh",
   ),
   width: z.int().min(1).default(256).describe("Units of a hidden layer"),
+  layerNorm: z.boolean().default(true).describe("Layer normalisation in actor and critics"),
   dropout: z.literal(0).default(0).describe("Dropout of the critics; Table 5 has none and none is built"),
   keepPretrainedActor: z.boolean().default(true)
     .describe(
@@ -117,7 +118,7 @@ export type Metric =
 
 /** Q_i(s, a) of the ensemble `name`: [B, S], [B, A] → [E, B]. */
 export function q(critics: Weights, name: "critic" | "target", state: Tensor, action: Tensor): Tensor {
-  return squeeze(layerNormTanhMlp(critics, name, concat([state, action], 1)), [2]);
+  return squeeze(tanhMlp(critics, name, concat([state, action], 1)), [2]);
 }
 
 /** Eq. 2: y = r + γ (1 - d) max_k min_i Q̄_i(s′, ā′_k), k = 1 … K: [B]. No entropy in the backup. */
@@ -250,7 +251,7 @@ export function initialize(stream: Stream, sizes: Sizes, h: Hyperparameters): Te
   const input = sizes.state + sizes.action;
   const hidden = Array<number>(h.layers).fill(h.width);
   const critic = initializeMlp(stream, "critic", { input, hidden, output: 1 }, {
-    layerNorm: true,
+    layerNorm: h.layerNorm,
     ensemble: h.critics,
   });
   return {

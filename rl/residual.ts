@@ -6,7 +6,7 @@ import { add, clipByValue, concat, mul, split, type Tensor } from "@tensorflow/t
 import type { Weights } from "../engine/differentiate.ts";
 import { compile, type Program } from "../engine/program.ts";
 import type { Tensors } from "../ndarray.ts";
-import { initializeMlp, layerNormTanhMlp } from "../nn/mlp.ts";
+import { initializeMlp, tanhMlp } from "../nn/mlp.ts";
 import { tanhNormal } from "../nn/tanh_normal.ts";
 import { shapesOf } from "../nn/weights.ts";
 import { Stream } from "../random.ts";
@@ -25,6 +25,7 @@ export interface Network {
   readonly layers: number;
   /** Units of each. */
   readonly width: number;
+  readonly layerNorm: boolean;
 }
 
 /**
@@ -34,12 +35,12 @@ export interface Network {
 export function initializeActor(stream: Stream, sizes: Sizes, network: Network): Tensors {
   const hidden = Array<number>(network.layers).fill(network.width);
   const widths = { input: sizes.state + sizes.action, hidden, output: 2 * sizes.action };
-  return initializeMlp(stream, "actor", widths, { layerNorm: true, outputScale: 0.01 });
+  return initializeMlp(stream, "actor", widths, { layerNorm: network.layerNorm, outputScale: 0.01 });
 }
 
 /** ā [B, A], z [B, A] and log π(z | s, a_b) [B]; xi [A] is the residual scale of each action dimension. */
 export function act(actor: Weights, state: Tensor, base: Tensor, noise: Tensor, xi: Tensor) {
-  const [mu, logSigma] = split(layerNormTanhMlp(actor, "actor", concat([state, base], 1)), 2, 1);
+  const [mu, logSigma] = split(tanhMlp(actor, "actor", concat([state, base], 1)), 2, 1);
   const { z, logDensity } = tanhNormal(mu!, logSigma!, noise);
   return { action: clipByValue(add(base, mul(xi, z)), -1, 1), z, logDensity };
 }

@@ -25,7 +25,7 @@ import { valueAndGradients, type Weights } from "../engine/differentiate.ts";
 import { compile, type Program } from "../engine/program.ts";
 import { type Shapes, stopGradient } from "../engine/trace.ts";
 import { scalar, type Tensors } from "../ndarray.ts";
-import { initializeMlp, layerNormTanhMlp } from "../nn/mlp.ts";
+import { initializeMlp, tanhMlp } from "../nn/mlp.ts";
 import { adamW, clipByGlobalNorm, initializeAdamW, polyak } from "../nn/optimizer.ts";
 import { tanhNormal } from "../nn/tanh_normal.ts";
 import { copied, entry, moved, part, shapesOf } from "../nn/weights.ts";
@@ -67,12 +67,12 @@ interface Minibatch {
 
 /** Q_i(s, a): [B, S], [B, A] → [E, B]. */
 function q(critics: Weights, name: "critic" | "target", state: Tensor, action: Tensor): Tensor {
-  return squeeze(layerNormTanhMlp(critics, name, concat([state, action], 1)), [2]);
+  return squeeze(tanhMlp(critics, name, concat([state, action], 1)), [2]);
 }
 
 /** a = tanh u, u ~ N(μ, σ²)(s), [B, A], and log π(a | s) [B]. */
 export function act(actor: Weights, state: Tensor, noise: Tensor): { action: Tensor; logDensity: Tensor } {
-  const [mu, logSigma] = split(layerNormTanhMlp(actor, "actor", state), 2, 1);
+  const [mu, logSigma] = split(tanhMlp(actor, "actor", state), 2, 1);
   const { z, logDensity } = tanhNormal(mu!, logSigma!, noise);
   return { action: z, logDensity };
 }

@@ -6,7 +6,7 @@ import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { features } from "../policies/features.ts";
 import { FlowPolicy, type PolicyNormalization } from "../policies/policy.ts";
 import { stream } from "../random.ts";
-import type { Actor, Decision, Lane } from "./rollout.ts";
+import { ACTING_THREADS, type Actor, type Decision, type Lane } from "./rollout.ts";
 
 const ACTION = 7;
 
@@ -129,21 +129,20 @@ export async function readPolicy(weights: Artifact, normalization: Artifact): Pr
 
 /** Opens a stored flow policy in `lanes` lanes; `execute` actions of each chunk run before the next is drawn. */
 export async function openBase(
-  { weights, normalization, lanes, execute, tasks, seed, threads }: {
+  { weights, normalization, lanes, execute, tasks, seed }: {
     weights: Artifact;
     normalization: Artifact;
     lanes: number;
     execute: number;
     tasks: readonly string[];
     seed: number;
-    threads: number;
   },
 ): Promise<ChunkedBase> {
   const stored = await readPolicy(weights, normalization);
   const policy = await FlowPolicy.open(stored.weights, stored.normalization, {
     batch: lanes,
     execute,
-    threads,
+    threads: ACTING_THREADS,
   });
   return new ChunkedBase(policy, seed, tasks);
 }

@@ -20,8 +20,10 @@ export interface Schedule {
   readonly interval: number;
   /** Iterations of the update program in each of these calls. */
   readonly iterations: number;
-  /** Episodes of the base alone before the learner acts and learns. */
+  /** Episodes of the base alone before the learner acts. */
   readonly warmupEpisodes: number;
+  /** Episodes before the learner learns; those of the warm-up by default. */
+  readonly learnAfterEpisodes?: number;
   readonly evaluateEvery: number;
   /** The best of the evaluations from here on is the result. */
   readonly selectFrom: number;
@@ -109,6 +111,7 @@ export async function learnOnline(
   },
 ): Promise<{ weights: Tensors; curve: readonly CurveRow[] }> {
   const { steps, interval, iterations, warmupEpisodes, evaluateEvery, selectFrom } = schedule;
+  const learnAfter = schedule.learnAfterEpisodes ?? warmupEpisodes;
   const counters: Counters = resumed?.counters ??
     {
       steps: 0,
@@ -182,15 +185,19 @@ export async function learnOnline(
 
   if (counters.evaluated < 0) await evaluate();
   while (counters.steps < steps) {
-    const warm = lanes.episodes - schedule.lanes >= warmupEpisodes;
+    const ended = lanes.episodes - schedule.lanes;
     const noise = { ...exploration, data: streams.explore.fillNormal(exploration.data) };
-    const actions = warm ? await method.act(method.learner.state, lanes, noise, counters.steps) : undefined;
-    const { transitions, ended } = await lanes.step(actions);
+    const actions = ended >= warmupEpisodes
+      ? await method.act(method.learner.state, lanes, noise, counters.steps)
+      : undefined;
+    const { transitions, ended: outcomes } = await lanes.step(actions);
     for (const transition of transitions) method.store(transition);
-    counters.recent = [...counters.recent, ...ended].slice(-RECENT);
+    counters.recent = [...counters.recent, ...outcomes].slice(-RECENT);
     counters.steps += schedule.lanes;
     context.spend({ environmentSteps: schedule.lanes });
-    if (warm && counters.steps % interval === 0 && method.replay.size >= interval) await learn();
+    if (ended >= learnAfter && counters.steps % interval === 0 && method.replay.size >= interval) {
+      await learn();
+    }
     if (counters.steps - counters.evaluated >= evaluateEvery || counters.steps >= steps) await evaluate();
     context.progress({
       done: Math.min(counters.steps, steps),

@@ -8,7 +8,7 @@ import { part } from "../nn/weights.ts";
 import { residualState } from "../policies/features.ts";
 import { actorProgram, type Network, residualScale, type Sizes } from "../rl/residual.ts";
 import type { ChunkedBase } from "./chunked_base.ts";
-import type { Actor, Decision, Lane } from "./rollout.ts";
+import { ACTING_THREADS, type Actor, type Decision, type Lane } from "./rollout.ts";
 
 const ACTION = 7;
 
@@ -18,7 +18,7 @@ function networkOf(weights: Tensors): Network {
   if (!first) throw new Error('Cannot open a specialist: its weights hold no "actor/0/kernel"');
   let layers = 0;
   while (`actor/${layers}/kernel` in weights) layers++;
-  return { layers, width: first.shape[1]! };
+  return { layers, width: first.shape[1]!, layerNorm: "actor/0/gain" in weights };
 }
 
 /** The normalised state (S) that a learner sees in a lane: features, velocities, gripper, place in the chunk. */
@@ -54,17 +54,16 @@ export class Specialist {
 
   /** @throws {Error} when the weights hold no actor */
   static async open(
-    { weights, scale, xi, lanes, threads }: {
+    { weights, scale, xi, lanes }: {
       weights: Tensors;
       scale: Normalization;
       xi: Float32Array;
       lanes: number;
-      threads: number;
     },
   ): Promise<Specialist> {
     const sizes = { state: scale.center.length, action: ACTION };
     const program = actorProgram(lanes, sizes, networkOf(weights));
-    const session = await Session.create(program, { threads });
+    const session = await Session.create(program, { threads: ACTING_THREADS });
     return new Specialist(session, lanes, sizes, { weights, scale, xi });
   }
 
@@ -111,14 +110,13 @@ export class Specialists {
  * @throws {Error} when there are some residuals but not one for each task
  */
 export async function openSpecialists(
-  { residuals, scales, tasks, xi, xiGripper, lanes, threads }: {
+  { residuals, scales, tasks, xi, xiGripper, lanes }: {
     residuals: readonly Artifact[];
     scales: readonly Artifact[];
     tasks: readonly string[];
     xi: number;
     xiGripper: number | null;
     lanes: number;
-    threads: number;
   },
 ): Promise<Specialists> {
   const byTask = new Map<string, Specialist>();
@@ -137,7 +135,7 @@ export async function openSpecialists(
     }
     byTask.set(
       tasks[i]!,
-      await Specialist.open({ weights: tensors, scale: state, xi: reach, lanes, threads }),
+      await Specialist.open({ weights: tensors, scale: state, xi: reach, lanes }),
     );
   }
   return new Specialists(byTask);

@@ -1,8 +1,14 @@
 /** Episodes in lockstep: `size` lanes of a pool step together, so that one batched policy call serves all of them. */
 import type { Episode } from "../data/episode.ts";
-import type { Observation, Step } from "../envs/environment.ts";
+import type { Observation, Step, Task } from "../envs/environment.ts";
 import type { Pool } from "../envs/pool.ts";
 import { observationRow, type Plan, Recording, type Row } from "./recording.ts";
+
+/**
+ * Threads of the sessions that act. A batch of lanes is too small to be shared out, and a second thread, spinning while
+ * it waits for the next call, would take its core from the environments.
+ */
+export const ACTING_THREADS = 1;
 
 /** A running episode in a lane of the pool. */
 export interface Lane {
@@ -79,4 +85,29 @@ export async function* rollout(
       await refill(index);
     }
   }
+}
+
+/** Training states kept for the evaluations of a learner, far behind those it learns on. */
+const EVALUATION_OFFSET = 1_000_000;
+
+/** Success rate of `actor` on `episodes` training states that no learning episode starts from. */
+export async function trainingSuccess(
+  { pool, lanes, actor, task, first, episodes }: {
+    pool: Pool;
+    lanes: number;
+    actor: Actor;
+    task: Task;
+    first: number;
+    episodes: number;
+  },
+): Promise<number> {
+  const plan = (i: number): Plan | undefined =>
+    i < episodes
+      ? { task, state: { split: "training", index: first + EVALUATION_OFFSET + i }, noise: 1 }
+      : undefined;
+  let successes = 0;
+  for await (const { episode } of rollout({ pool, size: lanes, plan, actor, observations: false })) {
+    successes += Number(episode.success);
+  }
+  return successes / episodes;
 }

@@ -23,7 +23,7 @@ import { batchSizes, fillHalves } from "./online_batches.ts";
 import { OnlineLanes } from "./online_lanes.ts";
 import { curveColumns, learnOnline, resume } from "./online_learning.ts";
 import { ResidualActor, Specialist, Specialists } from "./residual_actor.ts";
-import { rollout } from "./rollout.ts";
+import { trainingSuccess } from "./rollout.ts";
 import { taskOf } from "./task_of.ts";
 import { offlineReplay, stateScale, transitionShapes } from "./transitions.ts";
 
@@ -40,7 +40,7 @@ export const online = z.strictObject({
   steps: z.int().min(1).default(250_000).describe("environment steps"),
   lanes: z.int().min(1).max(256).default(8).describe("episodes stepped together"),
   updatesPerStep: z.number().positive().default(1).describe("critic updates for each environment step"),
-  iterations: z.int().min(1).default(10).describe("update iterations in one call of the learner"),
+  iterations: z.int().min(1).default(20).describe("update iterations in one call of the learner"),
   offlineFraction: z.number().min(0).max(1).default(0.5).describe("share of each batch from offline data"),
   probing: z.number().min(0).max(1).default(0.5).describe(
     "share of episodes that begin with a probing prefix",
@@ -57,19 +57,17 @@ export const parameters = z.strictObject({
   task: z.string().describe("the specialist's task"),
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the base's one-hot input"),
   execute: z.int().min(1).max(64).describe("actions executed of each chunk of the base"),
-  first: z.int().min(0).describe("first training initial state; evaluations count on from 1,000,000 later"),
+  first: z.int().min(0).describe("first training initial state; evaluations start 1,000,000 later"),
   learner: pld.hyperparameters,
   online,
 });
 
-const EVALUATION_OFFSET = 1_000_000;
 const sizesOf = (scale: Normalization) => ({ state: scale.center.length, action: 7 });
 
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
-  const { parameters: { task: name, tasks, execute, first, learner: h, online: o }, input, seed, threads } =
-    context;
+  const { parameters: { task: name, tasks, execute, first, learner: h, online: o }, input, seed } = context;
   const { weights, normalization } = input;
   const task = taskOf(name), lanes = o.lanes;
   const episodes = decodeEpisodes(await Deno.readFile(input.offline.path));
@@ -82,10 +80,10 @@ export async function run(
     : new Replay(h.buffer, transitionShapes(sizes.state));
   const initial = resumed?.learner ?? decodeSafetensors(await Deno.readFile(input.critic.path)).tensors;
   const program = compileUpdate(pld.update(h), pld.updateShapes(sizes, h));
-  await using learner = await Learner.create(program, initial, { threads });
-  await using base = await openBase({ weights, normalization, lanes, execute, tasks, seed, threads });
+  await using learner = await Learner.create(program, initial, { threads: context.threads });
+  await using base = await openBase({ weights, normalization, lanes, execute, tasks, seed });
   const xi = residualScale(h, 0);
-  await using specialist = await Specialist.open({ weights: initial, scale, xi, lanes, threads });
+  await using specialist = await Specialist.open({ weights: initial, scale, xi, lanes });
   await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
   await using evaluationPool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
   await using evaluationBase = await openBase({
@@ -95,30 +93,24 @@ export async function run(
     execute,
     tasks,
     seed,
-    threads,
   });
 
   /** The deterministic specialist on training states that no learning episode starts from. */
-  const evaluate = async (state: Tensors, steps: number): Promise<number> => {
+  const evaluate = (state: Tensors, steps: number): Promise<number> => {
     specialist.weights = part(state, "actor");
     specialist.xi = ndarray([7], residualScale(h, steps));
     const actor = new ResidualActor({
       base: evaluationBase,
       specialists: new Specialists(new Map([[name, specialist]])),
     });
-    let successes = 0;
-    const episodes = rollout({
+    return trainingSuccess({
       pool: evaluationPool,
-      size: lanes,
+      lanes,
       actor,
-      observations: false,
-      plan: (i) =>
-        i < o.evaluationEpisodes
-          ? { task, state: { split: "training", index: first + EVALUATION_OFFSET + i }, noise: 1 }
-          : undefined,
+      task,
+      first,
+      episodes: o.evaluationEpisodes,
     });
-    for await (const { episode } of episodes) successes += Number(episode.success);
-    return successes / o.evaluationEpisodes;
   };
 
   const { weights: trained, curve } = await learnOnline(context, {

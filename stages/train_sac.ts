@@ -1,0 +1,121 @@
+/**
+ * The control of every residual method: SAC from scratch on the same task, rewards and budget of environment steps,
+ * without a base policy and without offline data. Of the demonstrations it uses the scale of the states alone.
+ */
+import { z } from "zod";
+import { decodeEpisodes } from "../data/episodes_arrow.ts";
+import { encodeNormalizations } from "../data/normalization.ts";
+import { Replay } from "../data/replay.ts";
+import { encodeSafetensors } from "../data/safetensors.ts";
+import { encodeTable } from "../data/table.ts";
+import { Learner } from "../engine/learner.ts";
+import { compileUpdate } from "../engine/program.ts";
+import { Pool } from "../envs/pool.ts";
+import type { StageContext } from "../lab/stage.ts";
+import { ndarray } from "../ndarray.ts";
+import { stream } from "../random.ts";
+import * as sac from "../rl/sac.ts";
+import { batchSizes, fillHalves } from "./online_batches.ts";
+import { OnlineLanes, ZeroBase } from "./online_lanes.ts";
+import { curveColumns, learnOnline, resume } from "./online_learning.ts";
+import { trainingSuccess } from "./rollout.ts";
+import { SacActor } from "./sac_actor.ts";
+import { taskOf } from "./task_of.ts";
+import { stateScale, transitionShapes } from "./transitions.ts";
+
+export const entry = import.meta.url;
+export const inputs = { demonstrations: "episodes" } as const;
+export const outputs = { weights: "weights", scale: "normalization", curve: "metrics" } as const;
+
+export const online = z.strictObject({
+  steps: z.int().min(1).default(250_000).describe("environment steps"),
+  lanes: z.int().min(1).max(256).default(8).describe("episodes stepped together"),
+  updatesPerStep: z.number().positive().default(1).describe("critic updates for each environment step"),
+  iterations: z.int().min(1).default(20).describe("update iterations in one call of the learner"),
+  randomEpisodes: z.int().min(0).default(8).describe(
+    "episodes before the first update, with the fresh actor's noise",
+  ),
+  evaluateEvery: z.int().min(1).default(5000).describe("environment steps between two evaluations"),
+  evaluationEpisodes: z.int().min(1).default(25).describe("episodes of one evaluation, on training states"),
+  selectFrom: z.number().min(0).max(1).default(0.7)
+    .describe("share of the steps after which the best evaluation is kept"),
+});
+
+export const parameters = z.strictObject({
+  task: z.string().describe("the task"),
+  first: z.int().min(0).describe("first training initial state; evaluations start 1,000,000 later"),
+  learner: sac.hyperparameters,
+  online,
+});
+
+export async function run(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  const { parameters: { task: name, first, learner: h, online: o }, seed } = context;
+  const task = taskOf(name), lanes = o.lanes;
+  const scale = stateScale(decodeEpisodes(await Deno.readFile(context.input.demonstrations.path)), 1);
+  const sizes = { state: scale.center.length, action: 7 }, shapes = sac.updateShapes(sizes, h);
+
+  const resumed = await resume(context);
+  const replay = resumed
+    ? Replay.fromTensors(resumed.tensors, "replay/")
+    : new Replay(h.buffer, transitionShapes(sizes.state));
+  const initial = resumed?.learner ?? sac.initialize(stream(seed, "sac", "initialize"), sizes, h);
+  await using learner = await Learner.create(compileUpdate(sac.update(h), shapes), initial, {
+    threads: context.threads,
+  });
+  await using actor = await SacActor.open({ weights: initial, scale, lanes, hyperparameters: h });
+  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+  await using evaluationPool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+
+  const { weights, curve } = await learnOnline(context, {
+    schedule: {
+      steps: o.steps,
+      lanes,
+      ...batchSizes({ ...o, criticUpdates: h.criticUpdates }),
+      warmupEpisodes: 0,
+      learnAfterEpisodes: o.randomEpisodes,
+      evaluateEvery: o.evaluateEvery,
+      selectFrom: o.selectFrom * o.steps,
+    },
+    lanes: await OnlineLanes.open({
+      pool,
+      base: new ZeroBase(),
+      scale,
+      exploration: { task, seed, first, probing: 0, probingLength: 0 },
+      size: lanes,
+      ...(resumed ? { snapshot: resumed.tensors } : {}),
+    }),
+    resumed,
+    method: {
+      learner,
+      criticUpdates: h.criticUpdates,
+      replay,
+      evaluate: (state) => {
+        actor.weights = state;
+        const pooled = { pool: evaluationPool, lanes, task, first };
+        return trainingSuccess({ ...pooled, actor, episodes: o.evaluationEpisodes });
+      },
+      batches: (iterations, draw, noise) => {
+        const batches = Object.fromEntries(
+          Object.entries(shapes.batch).map(([key, shape]) => [key, ndarray([iterations, ...shape])]),
+        );
+        fillHalves(batches, { offline: replay, online: replay, draw, batch: h.batch, offlineFraction: 0 });
+        noise.fillNormal(batches.nextNoise!.data);
+        noise.fillNormal(batches.noise!.data);
+        return batches;
+      },
+      act: (state, { states }, noise) => {
+        actor.weights = state;
+        return actor.actions(states, noise);
+      },
+      store: (transition) => {
+        const reward = h.rewardBias + (transition.terminated![0] ? h.rewardScale : 0);
+        replay.add({ ...transition, reward: [reward] });
+      },
+    },
+  });
+  await context.output.weights.write(encodeSafetensors(weights));
+  await context.output.scale.write(encodeNormalizations({ state: scale }));
+  await context.output.curve.write(encodeTable(curveColumns(curve)));
+}
