@@ -24,7 +24,7 @@ export const hyperparameters = z.strictObject({
   lanes: z.int().min(1).max(256).default(16).describe("episodes stepped together where nothing learns"),
   demonstrations: z.strictObject({
     episodes: z.int().min(1).max(10_000).default(3).describe("demonstrations of each task"),
-    seed: z.int().min(0).default(0).describe(
+    seed: z.int().min(0).default(16).describe(
       "pinned: the base's success varies widely with its demonstrations",
     ),
   }).prefault({}),

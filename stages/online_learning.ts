@@ -25,6 +25,8 @@ export interface Schedule {
   /** Episodes before the learner learns; those of the warm-up by default. */
   readonly learnAfterEpisodes?: number;
   readonly evaluateEvery: number;
+  /** Episodes of one evaluation. */
+  readonly evaluationEpisodes: number;
   /** The best of the evaluations from here on is the result. */
   readonly selectFrom: number;
 }
@@ -146,6 +148,7 @@ export async function learnOnline(
       environment_steps: counters.steps,
       gradient_steps: counters.learned,
       success,
+      episodes: schedule.evaluationEpisodes,
       training_success: recent.length ? recent.filter(Boolean).length / recent.length : NaN,
       ...means,
     });

@@ -120,6 +120,7 @@ export async function run(
       ...batchSizes({ ...o, criticUpdates: h.criticUpdates }),
       warmupEpisodes: h.warmupEpisodes,
       evaluateEvery: o.evaluateEvery,
+      evaluationEpisodes: o.evaluationEpisodes,
       selectFrom: o.selectFrom * o.steps,
     },
     lanes: await OnlineLanes.open({

@@ -76,6 +76,7 @@ export async function run(
       warmupEpisodes: 0,
       learnAfterEpisodes: o.randomEpisodes,
       evaluateEvery: o.evaluateEvery,
+      evaluationEpisodes: o.evaluationEpisodes,
       selectFrom: o.selectFrom * o.steps,
     },
     lanes: await OnlineLanes.open({
