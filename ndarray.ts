@@ -5,7 +5,9 @@ export type Elements = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** A dense row-major array; `data.length` is the product of `shape`. */
 export interface NDArray<D extends Elements = Float32Array> {
+  /** Extents, outermost first; [] for a scalar. */
   readonly shape: readonly number[];
+  /** Elements, row-major. */
   readonly data: D;
 }
 

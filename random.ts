@@ -56,12 +56,14 @@ export function threefry2x32(
  * `new Stream(s.key, s.counter)` continues as `s` would.
  */
 export class Stream {
+  /** The two 32-bit words that name the stream. */
   readonly key: readonly [number, number];
   /** Blocks consumed so far, 0 ... 2^53 - 1. */
   counter: number;
   readonly #block = new Uint32Array(2);
   readonly #pair = new Float64Array(2);
 
+  /** The stream of `key`, where `counter` blocks have been consumed. */
   constructor(key: readonly [number, number], counter = 0) {
     this.key = key;
     this.counter = counter;

@@ -29,7 +29,9 @@ import { type Elements, size } from "../ndarray.ts";
 
 /** A column ready to be written; `nulls` marks the rows without a value. */
 export interface Column {
+  /** Name, type and nullability. */
   readonly field: Field;
+  /** Buffers of all rows. */
   readonly data: Data;
 }
 
@@ -176,8 +178,11 @@ export function decodeArrow(bytes: Uint8Array): Table {
 
 /** A column as one flat array (nulls as whatever lies there), its row shape, and which rows hold values. */
 export interface Decoded {
+  /** Elements of all rows, row after row. */
   readonly values: Elements | string[] | boolean[];
+  /** Shape of a row; [] for one number, text or truth value. */
   readonly inner: readonly number[];
+  /** Whether each row holds a value. */
   readonly valid: readonly boolean[];
 }
 

@@ -3,6 +3,7 @@ import type { NDArray } from "../ndarray.ts";
 
 /** One episode of one task from one initial state. */
 export interface Episode {
+  /** Name of the task within its suite. */
   readonly task: string;
   /** Which stream of initial states `index` counts in; evaluation states must never reach training data. */
   readonly split: "training" | "evaluation";

@@ -11,6 +11,7 @@ export interface Normalization {
   readonly kind: "z-score" | "quantile";
   /** Rows the statistics were taken from. */
   readonly n: number;
+  /** What is subtracted, [D]: the mean, or the middle between the two quantiles. */
   readonly center: readonly number[];
   /** Positive: never below the floor it was fitted with. */
   readonly scale: readonly number[];
@@ -20,8 +21,11 @@ export interface Normalization {
 
 /** How to fit; `floor` keeps a (nearly) constant dimension from being blown up, in units of x. */
 export interface FitOptions {
+  /** Which statistics become center and scale. */
   readonly kind: Normalization["kind"];
+  /** Least scale, positive: one for all dimensions, or one each [D]. */
   readonly floor: number | readonly number[];
+  /** Bound on the absolute normalised value; none by default. */
   readonly clip?: number;
 }
 

@@ -16,12 +16,17 @@ const DIGIT = 2 ** 24;
 
 /** The newest `capacity` rows that were added. */
 export class Replay {
+  /** Rows held at most; the oldest give way. */
   readonly capacity: number;
   readonly #columns: ReadonlyMap<string, Column>;
   #added = 0;
   #indices = new Int32Array(0);
 
-  /** @throws {RangeError} when the capacity is not a positive integer or there is no column */
+  /**
+   * An empty buffer; all its memory is taken at once.
+   *
+   * @throws {RangeError} when the capacity is not a positive integer or there is no column
+   */
   constructor(capacity: number, columns: RowShapes) {
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(

@@ -18,11 +18,17 @@ export type Attributes = Readonly<Record<string, Attribute>>;
  * several outputs, of which the operator's own value is the first).
  */
 export interface Value {
+  /** Number in order of creation; operands have smaller ones. */
   readonly id: number;
+  /** ONNX operator, or one of the four kinds above. */
   readonly op: string;
+  /** Operands in the operator's order. */
   readonly inputs: readonly Value[];
+  /** Settings by the operator's names. */
   readonly attributes: Attributes;
+  /** Extents, outermost first. */
   readonly shape: readonly number[];
+  /** Type of the elements. */
   readonly dtype: DType;
   /** Little-endian elements of a `Constant`; bool takes one byte, the others four. */
   readonly data?: Uint8Array;

@@ -15,33 +15,49 @@ export const DTYPES = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
 const FLOATS = new Set(["alpha", "epsilon"]);
 /** Extents of a model's input or output; a name stands for an extent that is not fixed. */
 export interface Port {
+  /** Name of the value in its graph. */
   readonly name: string;
+  /** Extents, outermost first. */
   readonly shape: readonly (number | string)[];
 }
 
 /** An operator as ONNX has it. */
 export interface Node {
+  /** Operator, e.g. "MatMul". */
   readonly op: string;
+  /** Set the operator belongs to; ONNX's own when left out. */
   readonly domain?: string;
+  /** Names of the values it reads, in the operator's order. */
   readonly inputs: readonly string[];
+  /** Names it gives its results, in the operator's order. */
   readonly outputs: readonly string[];
+  /** Settings by ONNX's names; a body is a graph that the operator runs. */
   readonly attributes?: Readonly<Record<string, Attribute | Body>>;
 }
 
 /** An array that is part of the model; `data` holds its little-endian elements. */
 export interface Initializer {
+  /** Name of the value in its graph. */
   readonly name: string;
+  /** Type of the elements. */
   readonly dtype: keyof typeof DTYPES;
+  /** Extents, outermost first. */
   readonly shape: readonly number[];
+  /** Elements, row-major. */
   readonly data: Uint8Array;
 }
 
 /** An ONNX graph: of a model, or of an operator that runs a body. */
 export interface Body {
+  /** Name of the graph; nothing refers to it. */
   readonly name: string;
+  /** What the graph is given, in order. */
   readonly inputs: readonly Port[];
+  /** What it yields, in order. */
   readonly outputs: readonly Port[];
+  /** Operators, each after those it reads from. */
   readonly nodes: readonly Node[];
+  /** Arrays baked in. */
   readonly initializers: readonly Initializer[];
 }
 

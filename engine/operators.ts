@@ -131,8 +131,11 @@ export function reduce(
 
 /** Settings of a matrix product: which operands are transposed in their last two axes, and a factor. */
 export interface MatMulOptions {
+  /** Whether the first operand is transposed; false by default. */
   readonly transA?: boolean;
+  /** Whether the second operand is transposed; false by default. */
   readonly transB?: boolean;
+  /** Factor on the product; 1 by default. */
   readonly alpha?: number;
 }
 

@@ -15,6 +15,7 @@ import { scalars } from "./passes_scalar.ts";
 
 /** What a rule may ask besides the value. */
 export interface Context {
+  /** Takes the values that a rule computes instead. */
   readonly graph: Graph;
   /** Whether only one value reads this one. */
   readonly usedOnce: (value: Value) => boolean;

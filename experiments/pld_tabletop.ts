@@ -19,6 +19,7 @@ import * as trainResidual from "../stages/train_residual.ts";
 
 const taskNames = scenes.map(({ task }) => task.name);
 
+/** All that `--set` and `--params` can change, with the methods' defaults. */
 export const hyperparameters = z.strictObject({
   tasks: z.array(z.enum(taskNames)).min(1).default([taskNames[0]!]).describe("tabletop tasks"),
   lanes: z.int().min(1).max(256).default(16).describe("episodes stepped together where nothing learns"),
@@ -236,6 +237,7 @@ export const overrides = [
   },
 ] as const;
 
+/** What `exp run pld-tabletop` runs. */
 export default experiment({
   name: "pld-tabletop",
   version: 1,

@@ -9,6 +9,7 @@ import { graph, hyperparameters, overrides, smoke } from "./pld_tabletop.ts";
 
 const names = scenes.map(({ task }) => task.name);
 
+/** What `exp run pld-tabletop-suite` runs. */
 export default experiment({
   name: "pld-tabletop-suite",
   version: 1,

@@ -73,6 +73,7 @@ function graph(
 const shared = ["learner.rewardScale", "learner.initialTemperature", "learner.targetEntropy"];
 const online = ["online.steps"];
 
+/** What `exp run sac-tabletop` runs. */
 export default experiment({
   name: "sac-tabletop",
   version: 1,

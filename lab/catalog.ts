@@ -17,7 +17,9 @@ import type { Store } from "./store.ts";
 
 /** A plan and the code its keys need. */
 export interface Planned {
+  /** What is to be run. */
   readonly plan: Plan;
+  /** The modules that its stages reach. */
   readonly graph: ModuleGraph;
 }
 
@@ -25,7 +27,11 @@ export interface Planned {
 export class Catalog {
   readonly #paths: ReadonlyMap<string, string>;
 
-  /** @param path repository-relative folder */
+  /**
+   * Lists the experiments of a folder; loads none.
+   *
+   * @param path repository-relative folder
+   */
   constructor(path = "experiments") {
     const folder = path.replace(/\/*$/, "/");
     const files = names(fileURLToPath(new URL(folder, repository)))

@@ -6,6 +6,7 @@ import type { Budget } from "./stage.ts";
 
 /** What rides along with a stage's own state. */
 export interface Spent {
+  /** Steps of all attempts so far. */
   readonly budget: Budget;
   /** Seconds of all attempts so far. */
   readonly seconds: number;
@@ -13,6 +14,7 @@ export interface Spent {
 
 /** A checkpoint as read back. */
 export interface Checkpoint extends Spent {
+  /** The stage's own state, in its own form. */
   readonly payload: Uint8Array;
 }
 

@@ -102,6 +102,7 @@ export class Writer {
     }
   }
 
+  /** Removes the unfinished files and frees the locks. */
   [Symbol.dispose](): void {
     remove(this.directory);
     if (this.#locks.length === 0) return;

@@ -2,17 +2,21 @@
 
 /** Wrong use: an unknown name, path or value. Exit code 2. */
 export class UsageError extends Error {
+  /** "UsageError". */
   override name = "UsageError";
 }
 
 /** The store cannot be read or written. Exit code 1. */
 export class StoreError extends Error {
+  /** "StoreError". */
   override name = "StoreError";
 }
 
 /** A stage gave up. `log` is the file that holds its stack trace. Exit code 1. */
 export class StageError extends Error {
+  /** "StageError". */
   override name = "StageError";
+  /** The error with its one line, and the path of the log that tells more. */
   constructor(message: string, readonly log: string) {
     super(message);
   }
@@ -20,6 +24,7 @@ export class StageError extends Error {
 
 /** A stage stopped because the run was interrupted. Exit code 130. */
 export class Interruption extends Error {
+  /** "Interruption". */
   override name = "Interruption";
 }
 

@@ -7,22 +7,33 @@ import type { Output } from "./store.ts";
 
 /** Everything a worker needs; it is copied into the worker. */
 export interface WorkerTask {
+  /** Name of the stage in its graph. */
   readonly name: string;
+  /** Key of the outcome, 64 hexadecimal digits. */
   readonly key: string;
   /** URL of the stage's module. */
   readonly entry: string;
+  /** Artifacts by role. */
   readonly inputs: Readonly<Record<string, Artifact | readonly Artifact[]>>;
+  /** Kinds of the outputs by name. */
   readonly outputs: Outputs;
+  /** Parameters as they are in the key. */
   readonly parameters: Json;
+  /** Seed of the stage's random streams. */
   readonly seed: number;
+  /** ONNX Runtime threads, 1 or more. */
   readonly threads: number;
+  /** Environment workers, 1 or more. */
   readonly workers: number;
-  /** Store that takes the outputs, and the process's folder for unfinished files in it. */
+  /** Folder of the store that takes the outputs. */
   readonly store: string;
+  /** The process's folder for unfinished files in it. */
   readonly temporary: string;
   /** Folder of this key's checkpoint. */
   readonly checkpoints: string;
+  /** Seconds between two checkpoints; Infinity for none. */
   readonly checkpointSeconds: number;
+  /** The file that takes the stage's log. */
   readonly logPath: string;
   /** Limit of the worker's JavaScript heap, MiB. Typed arrays are outside of it. */
   readonly heap: number;
@@ -32,7 +43,9 @@ export interface WorkerTask {
 
 /** What a finished stage leaves. */
 export interface Finished {
+  /** Stored outputs by name. */
   readonly outputs: Readonly<Record<string, Output>>;
+  /** Steps of all attempts. */
   readonly budget: Budget;
   /** Seconds over all attempts. */
   readonly seconds: number;
@@ -52,7 +65,9 @@ export type FromWorker =
 
 /** Listeners to a running stage. */
 export interface Listener {
+  /** The stage tells how far it is. */
   progress(progress: Progress): void;
+  /** A line for the person who watches. */
   note(line: string): void;
   /** Called once the stage's code is loaded: a text it resolves to ends the stage. */
   loaded(): Promise<string | undefined>;

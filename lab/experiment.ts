@@ -7,7 +7,9 @@ import type { Inputs, Kind, Outputs, StageModule } from "./stage.ts";
 export interface Handle<K extends Kind = Kind> {
   /** Name of the stage in this graph. */
   readonly stage: string;
+  /** Name of the output among the stage's. */
   readonly output: string;
+  /** What the output holds. */
   readonly kind: K;
 }
 
@@ -46,7 +48,9 @@ export interface Graph {
 export interface Override {
   /** Dotted path, e.g. "learner.rewardScale". */
   readonly path: string;
+  /** The value instead of the method's default. */
   readonly value: Json;
+  /** Why, in words that reports can print. */
   readonly reason: string;
 }
 
@@ -56,11 +60,13 @@ export interface Experiment<S extends z.ZodObject = z.ZodObject> {
   readonly name: string;
   /** Raised when the question changes; everything else is in the keys. */
   readonly version: number;
+  /** The question in a sentence or two, for lists and reports. */
   readonly summary: string;
   /** Seeds of the full result; a run without `--seed` takes the first. */
   readonly seeds: readonly number[];
   /** A z.strictObject with a default for every value. */
   readonly hyperparameters: S;
+  /** Departures from the methods' defaults; presets and the command line go over them. */
   readonly overrides?: readonly Override[];
   /** Values by path, by preset. "smoke" runs the whole graph in under a minute. */
   readonly presets: Readonly<Record<string, Readonly<Record<string, Json>>>> & {

@@ -10,9 +10,11 @@ import type { StageKey } from "./key.ts";
 
 /** One thing that is wrong. */
 export interface Damage {
+  /** What sort of thing it is. */
   readonly kind: "object" | "outcome" | "log" | "key" | "checkpoint" | "run";
   /** Digest of an object, or the store-relative path of a document. */
   readonly name: string;
+  /** Its bytes do not match, or there is no file. */
   readonly problem: "damaged" | "missing";
   /** Stages ("experiment/stage") whose outcome holds the object. */
   readonly stages: readonly string[];
@@ -22,10 +24,15 @@ export interface Damage {
 
 /** What a check found. */
 export interface Checked {
+  /** Objects read. */
   readonly objects: number;
+  /** Size of all objects read. */
   readonly bytes: number;
+  /** Outcomes that are whole. */
   readonly outcomes: number;
+  /** Checkpoints read. */
   readonly checkpoints: number;
+  /** All that is wrong; empty for a sound store. */
   readonly damage: readonly Damage[];
 }
 

@@ -10,14 +10,19 @@ import type { Outcome, RunRecord, Store } from "./store.ts";
 
 /** An outcome folder to drop. */
 export interface Dropped {
+  /** The key whose outcomes go. */
   readonly key: string;
+  /** Experiment that asked for it first. */
   readonly experiment: string;
+  /** Name of the stage in that experiment's graph. */
   readonly name: string;
+  /** When it was made, ISO 8601. */
   readonly created: string;
 }
 
 /** What a collection drops, or would. */
 export interface Collection {
+  /** What no experiment or pin reaches. */
   readonly outcomes: readonly Dropped[];
   /** Digests of objects no kept outcome holds. */
   readonly objects: readonly string[];
@@ -25,6 +30,7 @@ export interface Collection {
   readonly bytes: number;
   /** Store-relative paths of records, reports, checkpoints and logs. */
   readonly files: readonly string[];
+  /** Keys that stay. */
   readonly kept: number;
 }
 

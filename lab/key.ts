@@ -5,15 +5,25 @@ import type { Kind } from "./stage.ts";
 
 /** The document whose hash is a stage's key. */
 export interface Preimage {
+  /** Tells this document from all others that are hashed. */
   readonly kind: "uplift/stage-key";
+  /** Raised when the form of the document changes. */
   readonly version: 1;
+  /** Repository-relative path of the stage's module. */
   readonly stage: string;
+  /** Hash over the digests of all modules the stage reaches. */
   readonly code: string;
+  /** Integrity of each package it reaches. */
   readonly packages: Readonly<Record<string, string>>;
+  /** Parameters with defaults filled in. */
   readonly parameters: Json;
+  /** Digests of the inputs by role. */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** Kinds of the outputs by name. */
   readonly outputs: Readonly<Record<string, Kind>>;
+  /** Seed of the stage's random streams. */
   readonly seed: number;
+  /** What may round numbers differently. */
   readonly runtime: { readonly deno: string; readonly os: string; readonly arch: string };
 }
 
@@ -21,7 +31,9 @@ export interface Preimage {
 export interface StageKey {
   /** 64 hexadecimal digits. */
   readonly key: string;
+  /** The document whose hash the key is. */
   readonly preimage: Preimage;
+  /** Digest of each module by repository-relative path. */
   readonly modules: Readonly<Record<string, string>>;
 }
 
@@ -29,11 +41,15 @@ export interface StageKey {
 export interface KeyParts {
   /** Repository-relative path of the stage's entry. */
   readonly entry: string;
+  /** All code the stage reaches. */
   readonly code: Code;
+  /** Parameters with defaults filled in. */
   readonly parameters: Json;
   /** Digests by role. */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** Kinds by name. */
   readonly outputs: Readonly<Record<string, Kind>>;
+  /** Seed of the stage's random streams. */
   readonly seed: number;
 }
 

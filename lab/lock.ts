@@ -5,8 +5,11 @@ import { Interruption } from "./errors.ts";
 
 /** Who holds a lock, for those who wait. */
 export interface Holder {
+  /** Number of its process. */
   readonly pid: number;
+  /** The experiment it runs. */
   readonly experiment: string;
+  /** The stage it makes. */
   readonly stage: string;
 }
 
@@ -14,6 +17,7 @@ export interface Holder {
 export interface LockOptions {
   /** Called once when the lock is taken; `holder` is what its owner wrote, if it could be read. */
   readonly waiting?: (holder: Holder | undefined) => void;
+  /** Whether to give up; asked ten times a second. */
   readonly interrupted: () => boolean;
 }
 

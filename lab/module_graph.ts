@@ -50,6 +50,8 @@ export class ModuleGraph {
   }
 
   /**
+   * Reads the modules that the entries reach, and the packages' integrity.
+   *
    * @param entries repository-relative paths of entry modules
    * @throws {Error} when a module is missing, cannot be read, or lies outside the repository
    */

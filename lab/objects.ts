@@ -8,13 +8,17 @@ import { StoreError } from "./errors.ts";
 export interface Blob {
   /** `sha256:` and 64 hexadecimal digits. */
   readonly digest: string;
+  /** Number of bytes. */
   readonly bytes: number;
 }
 
 /** What is remembered of files already found whole. */
 export interface Verified {
+  /** Whether a file with these times was found whole before. */
   isVerified(digest: string, stat: Deno.FileInfo): boolean;
+  /** Remembers that it was. */
   setVerified(digest: string, stat: Deno.FileInfo): void;
+  /** Forgets it. */
   dropVerified(digest: string): void;
 }
 
@@ -31,6 +35,7 @@ export class Objects {
   readonly #store: string;
   readonly #verified: Verified | undefined;
 
+  /** The blobs in the folder of a store. */
   constructor(store: string, verified?: Verified) {
     this.#store = store;
     this.#verified = verified;

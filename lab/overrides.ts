@@ -7,7 +7,9 @@ import { suggestion } from "./nearest.ts";
 
 /** What a person asks of an experiment, beside its name. Plain JSON: it is part of cached plans. */
 export interface Request {
+  /** Seed of the run; the experiment's first by default. */
   readonly seed?: number;
+  /** Name of one of the experiment's presets. */
   readonly preset?: string;
   /** `path=value` texts, in order. */
   readonly set: readonly string[];
@@ -17,15 +19,21 @@ export interface Request {
 
 /** One value set away from the method's default. */
 export interface Setting {
+  /** Dotted path, e.g. "learner.rewardScale". */
   readonly path: string;
+  /** The value that was set. */
   readonly value: Json;
+  /** Who set it. */
   readonly from: "experiment" | "preset" | "params" | "set";
+  /** Why; of a preset, its name. */
   readonly reason?: string;
 }
 
 /** Hyperparameters in full, and which of them somebody set. */
 export interface Resolved {
+  /** All values, as the schema parsed them. */
   readonly hyperparameters: Json;
+  /** In the order of setting: later ones win. */
   readonly settings: readonly Setting[];
 }
 

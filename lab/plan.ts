@@ -9,35 +9,53 @@ import type { Inputs, Kind, Outputs, StageModule } from "./stage.ts";
 
 /** An edge: which output of which stage. */
 export interface Edge {
+  /** Name of the stage. */
   readonly stage: string;
+  /** Name of its output. */
   readonly output: string;
 }
 
 /** A stage of a plan. */
 export interface PlannedStage {
+  /** Unique in the plan. */
   readonly name: string;
   /** Repository-relative path of its module. */
   readonly entry: string;
+  /** Where each role is read from. */
   readonly inputs: Readonly<Record<string, Edge | readonly Edge[]>>;
+  /** Kinds by name. */
   readonly outputs: Readonly<Record<string, Kind>>;
   /** With defaults filled in. */
   readonly parameters: Json;
+  /** Seed of its random streams. */
   readonly seed: number;
 }
 
 /** Everything a run needs to know; stages come after those they read from. */
 export interface Plan {
+  /** Name of the experiment. */
   readonly experiment: string;
+  /** Its version. */
   readonly version: number;
+  /** Its summary. */
   readonly summary: string;
+  /** Seeds of its full result. */
   readonly seeds: readonly number[];
+  /** Names of its presets. */
   readonly presets: readonly string[];
+  /** The seed of this plan. */
   readonly seed: number;
+  /** What was asked for. */
   readonly request: Request;
+  /** All hyperparameters. */
   readonly hyperparameters: Json;
+  /** Those that somebody set. */
   readonly settings: readonly Setting[];
+  /** In an order in which they can run. */
   readonly stages: readonly PlannedStage[];
+  /** Success tables by label; the first is what the others are compared with. */
   readonly evaluations: Readonly<Record<string, Edge>>;
+  /** Learning curves by label. */
   readonly curves: Readonly<Record<string, Edge>>;
   /** Hash of what was declared: name, version, hyperparameters and graph; the same for every seed. */
   readonly definition: string;

@@ -21,20 +21,27 @@ export type State = "hit" | "run" | "failed" | "interrupted";
 
 /** A stage of a finished run. */
 export interface StageResult {
+  /** Name of the stage in its graph. */
   readonly name: string;
+  /** Repository-relative path of its module. */
   readonly entry: string;
   /** Null when an input was not made. */
   readonly key: string | null;
+  /** How it ended. */
   readonly state: State;
   /** Seconds it took to compute, now or when it was stored. */
   readonly seconds: number;
+  /** Steps it took, now or when it was stored. */
   readonly budget: Budget;
+  /** Stored outputs by name; none when it failed. */
   readonly outputs: Readonly<Record<string, Output>>;
+  /** What went wrong, in one line. */
   readonly error?: string;
 }
 
 /** A finished run. */
 export interface RunResult {
+  /** In graph order, without those that were not asked for. */
   readonly stages: readonly StageResult[];
   /** Hash over all outputs in graph order; null when a stage is missing. */
   readonly result: string | null;
@@ -42,18 +49,25 @@ export interface RunResult {
 
 /** What happens while stages run. */
 export interface Reporter {
+  /** A stage begins to compute. */
   started(stage: string): void;
+  /** A stage tells how far it is. */
   progress(stage: string, ...progress: Parameters<Listener["progress"]>): void;
+  /** Another process makes the same outcome; `holder` is unknown when its note cannot be read. */
   waiting(stage: string, holder: Holder | undefined): void;
+  /** A stage ended; of stages whose inputs failed nothing is told. */
   finished(result: StageResult): void;
+  /** A line for the person who watches. */
   note(line: string): void;
 }
 
 /** How to run. None of it changes a result. */
 export interface RunOptions {
+  /** Bounds the stages that compute at once. */
   readonly slots: Slots;
   /** Environment workers a stage may use. */
   readonly workers: number;
+  /** Seconds between two checkpoints of a stage. */
   readonly checkpointSeconds: number;
   /** Limit of a stage's JavaScript heap, MiB. */
   readonly heap: number;
@@ -65,6 +79,7 @@ export interface RunOptions {
   readonly interrupt: SharedArrayBuffer;
   /** Aborted when stages that do not stop by themselves must end. */
   readonly signal?: AbortSignal;
+  /** Hears what happens. */
   readonly reporter: Reporter;
 }
 

@@ -5,7 +5,11 @@ export class Slots {
   #free: number;
   readonly #queue: (() => void)[] = [];
 
-  /** @param count how many may be taken at once, at least 1 */
+  /**
+   * Slots, all free.
+   *
+   * @param count how many may be taken at once, at least 1
+   */
   constructor(count: number) {
     this.#free = count;
   }

@@ -23,10 +23,13 @@ export type Outputs = Readonly<Record<string, Kind>>;
 
 /** One stored output. `path` is a read-only file, checked against `digest` before the stage starts. */
 export interface Artifact {
+  /** The file to read. */
   readonly path: string;
   /** `sha256:` and 64 hexadecimal digits. */
   readonly digest: string;
+  /** Size of the file. */
   readonly bytes: number;
+  /** Media type of the artifact's kind. */
   readonly mediaType: string;
 }
 
@@ -34,25 +37,33 @@ export interface Artifact {
 export interface Progress {
   /** Units finished, 0 ... `total`; counts on after a resume. */
   readonly done: number;
+  /** Units in all. */
   readonly total: number;
   /** Plural noun of what is counted, e.g. "episodes". */
   readonly unit: string;
   /** Current success rate, 0 ... 1. */
   readonly success?: number;
+  /** A few words beside the numbers, e.g. a loss. */
   readonly note?: string;
 }
 
 /** What a stage has spent so far, over all its attempts. */
 export interface Budget {
+  /** Control steps taken in environments. */
   readonly environmentSteps: number;
+  /** Gradient steps; of actor-critic methods those of the critic. */
   readonly gradientSteps: number;
 }
 
 /** Everything a stage may use beside its own imports. Nothing here but input, parameters and seed may change its bytes. */
 export interface StageContext<I extends Inputs, O extends Outputs, P> {
+  /** Artifacts by role. */
   readonly input: { readonly [R in keyof I]: I[R] extends `${string}[]` ? readonly Artifact[] : Artifact };
+  /** Takers of outputs by name; each is written exactly once. */
   readonly output: { readonly [N in keyof O]: { write(bytes: Uint8Array): Promise<void> } };
+  /** What the module's schema made of the parameters, with defaults filled in. */
   readonly parameters: P;
+  /** Seed of all the stage's random streams. */
   readonly seed: number;
   /** ONNX Runtime threads, pinned because sums depend on it. */
   readonly threads: number;
@@ -60,9 +71,11 @@ export interface StageContext<I extends Inputs, O extends Outputs, P> {
   readonly workers: number;
   /** Whether the run is being stopped: a long stage then writes a checkpoint and throws `interruption()`. Cheap. */
   readonly interrupted: () => boolean;
+  /** The error to throw once the checkpoint of an interrupted stage is written. */
   readonly interruption: () => Error;
   /** Cheap enough for every step: the lab reports it a few times a second at most. */
   progress(progress: Progress): void;
+  /** What the stage keeps between attempts. */
   readonly checkpoint: {
     /** The newest checkpoint of this very key, if one is there and whole. Restores the budget. */
     read(): Promise<Uint8Array | undefined>;
@@ -81,9 +94,12 @@ export interface StageContext<I extends Inputs, O extends Outputs, P> {
 export interface StageModule<I extends Inputs, O extends Outputs, S extends z.ZodType> {
   /** `import.meta.url` of the module: where its code digest starts. */
   readonly entry: string;
+  /** Roles it reads. */
   readonly inputs: I;
+  /** Names it writes. */
   readonly outputs: O;
   /** A `z.strictObject`: exactly the parameters that enter the key. */
   readonly parameters: S;
+  /** Computes the outputs. */
   run(context: StageContext<I, O, z.output<S>>): Promise<void>;
 }

@@ -7,6 +7,7 @@ import type { Outcome, Output, Store } from "./store.ts";
 
 /** A stage as the store knows it. */
 export interface StageStatus {
+  /** The stage as planned. */
   readonly stage: PlannedStage;
   /** Null while an input is not made. */
   readonly key: StageKey | null;

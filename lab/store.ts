@@ -10,25 +10,33 @@ import { type IndexedOutcome, StoreIndex } from "./store_index.ts";
 
 /** A stored output. */
 export interface Output extends Blob {
+  /** Media type of its kind. */
   readonly mediaType: string;
 }
 
 /** One observed outcome of a key. */
 export interface Outcome {
+  /** Key it stands for. */
   readonly key: string;
-  /** Stage module, and its name in the graph that asked for it first. */
+  /** Repository-relative path of the stage's module. */
   readonly entry: string;
+  /** Name in the graph that asked for it first. */
   readonly name: string;
+  /** Experiment that asked for it first. */
   readonly experiment: string;
+  /** Seed of its random streams. */
   readonly seed: number;
+  /** What it wrote, by name. */
   readonly outputs: Readonly<Record<string, Output>>;
   /** Seconds of computing, over all attempts. */
   readonly seconds: number;
+  /** Steps over all attempts. */
   readonly budget: Budget;
   /** Digest of its log, which lies beside the document. */
   readonly log: Blob;
   /** ISO 8601. */
   readonly created: string;
+  /** Where it was made; memory in bytes. */
   readonly machine: {
     readonly host: string;
     readonly cores: number;
@@ -39,18 +47,23 @@ export interface Outcome {
 
 /** A run that was asked for: what makes `show HASH` find it and `gc` keep it. */
 export interface RunRecord {
+  /** What was asked for, in full. */
   readonly plan: Plan;
   /** Keys by stage name, of the stages done. */
   readonly keys: Readonly<Record<string, string>>;
   /** Hash over all outputs; null until every stage is done. */
   readonly result: string | null;
+  /** When it was recorded, ISO 8601. */
   readonly created: string;
 }
 
 /** One store folder. */
 export class Store {
+  /** The store's folder, absolute. */
   readonly directory: string;
+  /** Its blobs. */
   readonly objects: Objects;
+  /** What it knows, for quick answers. */
   readonly index: StoreIndex;
   #writer: Writer | undefined;
   readonly #note: (line: string) => void;
@@ -208,6 +221,7 @@ export class Store {
     this.#writer = undefined;
   }
 
+  /** Stops writing and closes the index. */
   [Symbol.dispose](): void {
     this.stopWriting();
     this.index[Symbol.dispose]();

@@ -18,15 +18,21 @@ const SCHEMA = `
 
 /** A row of the outcomes table. */
 export interface IndexedOutcome {
+  /** Key it stands for. */
   readonly key: string;
+  /** Which outcome of the key, in the order of their files. */
   readonly number: number;
-  /** Stage module, name in its graph, experiment, seed. */
+  /** Repository-relative path of the stage's module. */
   readonly entry: string;
+  /** Name of the stage in its graph. */
   readonly name: string;
+  /** Experiment that asked for it first. */
   readonly experiment: string;
+  /** Seed of its random streams. */
   readonly seed: number;
   /** ISO 8601. */
   readonly created: string;
+  /** Seconds of computing, over all attempts. */
   readonly seconds: number;
 }
 
@@ -114,6 +120,7 @@ export class StoreIndex {
     return (rows ?? []) as unknown as IndexedOutcome[];
   }
 
+  /** Closes the database. */
   [Symbol.dispose](): void {
     this.#database.close();
   }

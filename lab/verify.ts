@@ -15,6 +15,7 @@ export type Verdict = "bitwise" | "equal" | "close" | "different";
 
 /** What a comparison of two outputs gives. */
 export interface Comparison {
+  /** How alike they are. */
   readonly verdict: Verdict;
   /** The first difference, in words. */
   readonly first?: string;
@@ -25,10 +26,13 @@ export type Compare = (kind: Kind, stored: Uint8Array, again: Uint8Array) => Com
 
 /** One output, checked. */
 export interface VerifiedOutput {
+  /** Name of the stage. */
   readonly stage: string;
+  /** Name of the output. */
   readonly output: string;
   /** 1 for the first repetition. */
   readonly time: number;
+  /** How alike the stored and the new output are. */
   readonly verdict: Verdict;
   /** The first difference, in words. */
   readonly first?: string;
@@ -37,10 +41,13 @@ export interface VerifiedOutput {
 /** What verifying needs of a run's options. */
 export interface VerifyOptions
   extends Pick<RunOptions, "slots" | "workers" | "heap" | "interrupt" | "signal"> {
+  /** Repetitions, 1 or more. */
   readonly times: number;
   /** Only this stage. */
   readonly only?: string;
+  /** Hears what happens. */
   readonly reporter: Reporter;
+  /** Compares outputs whose bytes differ. */
   readonly compare: Compare;
 }
 

@@ -21,7 +21,9 @@ export interface Difference {
 export interface Explanation {
   /** Null while an input is not made: its key cannot be told yet. */
   readonly key: string | null;
+  /** Whether an outcome of the key is in the store. */
   readonly stored: boolean;
+  /** The document whose hash the key is. */
   readonly preimage: Preimage;
   /** The stored key with the fewest differing fields, the newest of equals. */
   readonly nearest: {
@@ -30,6 +32,7 @@ export interface Explanation {
     readonly name: string;
     readonly created: string;
   } | null;
+  /** What differs from `nearest`; none without one. */
   readonly differences: readonly Difference[];
 }
 

@@ -83,11 +83,16 @@ export function velocity(weights: Weights, features: Tensor, chunk: Tensor, time
 
 /** Chunks to clone. */
 export interface Minibatch {
-  features: Tensor; // [B, F]
-  actions: Tensor; // [B, H, A], a
-  weight: Tensor; // [B, H], of each step; 1 for all, 0 to leave out
-  noise: Tensor; // [B, H, A], ε ~ N(0, I)
-  time: Tensor; // [B], t in (0, 1], see `drawTimes`
+  /** Normalised features o, [B, F]. */
+  features: Tensor;
+  /** Normalised chunks a, [B, H, A]. */
+  actions: Tensor;
+  /** Weight of each step, [B, H]; 1 for all, 0 to leave out. */
+  weight: Tensor;
+  /** ε ~ N(0, I), [B, H, A]. */
+  noise: Tensor;
+  /** t in (0, 1], [B], see `drawTimes`. */
+  time: Tensor;
 }
 
 /** L = Σ w mean_A (v(o, x_t, t) - (ε - a))² / Σ w, over rows and steps. */

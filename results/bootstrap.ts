@@ -8,16 +8,23 @@ import { type Interval, tango } from "./statistics.ts";
 
 /** How to resample. 10,000 resamples leave about 0.002 of noise in a bound at 50 clusters. */
 export interface Resampling {
+  /** Where the draws come from. */
   readonly stream: Stream;
+  /** Number of resamples, 10,000 by default. */
   readonly resamples?: number;
+  /** Coverage of the interval, 0.95 by default. */
   readonly level?: number;
 }
 
 /** Paired outcomes of the episodes of one initial state: `pairs` of them, successes before and after. */
 export interface PairedCluster {
+  /** Task the initial state belongs to. */
   readonly stratum: string;
+  /** Successes before, 0 ... `pairs`. */
   readonly before: number;
+  /** Successes after, 0 ... `pairs`. */
   readonly after: number;
+  /** Episodes that both policies ran from it. */
   readonly pairs: number;
 }
 

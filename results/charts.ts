@@ -4,16 +4,21 @@ import { chart, colour, escape, fit, ink, line, px, text, textWidth, ticks } fro
 
 /** One row of a forest plot. `colour` numbers the policies, so that one keeps its colour across groups. */
 export interface ForestRow {
+  /** Name at the left. */
   readonly label: string;
+  /** Success rate, 0 ... 1. */
   readonly interval: Interval;
   /** Short text at the right, such as "45/50". */
   readonly count: string;
+  /** Number of the policy. */
   readonly colour: number;
 }
 
 /** Rows under a heading, e.g. the policies on one task. */
 export interface ForestGroup {
+  /** Text above the rows. */
   readonly heading?: string;
+  /** Top to bottom. */
   readonly rows: readonly ForestRow[];
 }
 
@@ -109,6 +114,7 @@ function forestRow(
 
 /** One line of a learning curve. */
 export interface Curve {
+  /** Name in the legend. */
   readonly label: string;
   /** Steps, ascending. */
   readonly x: ArrayLike<number>;
@@ -116,6 +122,7 @@ export interface Curve {
   readonly y: ArrayLike<number>;
   /** Bounds of the band around y, as long as y. */
   readonly band?: { readonly low: ArrayLike<number>; readonly high: ArrayLike<number> };
+  /** Number of the policy. */
   readonly colour: number;
 }
 

@@ -8,7 +8,9 @@ export type Verdict = "bitwise" | "equal" | "close" | "different";
 
 /** What was found, and the first place where values (or, if those are equal, bytes) part. */
 export interface Comparison {
+  /** How alike they are. */
   readonly verdict: Verdict;
+  /** The first difference in words; none for equal bytes. */
   readonly first?: string;
 }
 

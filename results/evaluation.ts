@@ -14,10 +14,15 @@ import {
 
 /** One episode of an evaluation. Task, initial state and noise seed tell which episodes of two policies belong together. */
 export interface Outcome {
+  /** Name of the task. */
   readonly task: string;
+  /** Number of the initial state. */
   readonly index: number;
+  /** Number of the noise stream. */
   readonly noise: number;
+  /** Whether the episode reached the goal. */
   readonly success: boolean;
+  /** Control steps. */
   readonly length: number;
 }
 
@@ -67,7 +72,9 @@ const episodeKey = ({ task, index, noise }: Outcome) => JSON.stringify([task, in
 
 /** The success of one policy. */
 export interface Rate {
+  /** Episodes that reached the goal. */
   readonly successes: number;
+  /** All episodes. */
   readonly episodes: number;
   /** Distinct initial states among the episodes. */
   readonly states: number;
@@ -75,6 +82,7 @@ export interface Rate {
   readonly interval: Interval;
   /** Mean control steps of all episodes, and of the successful ones (null for none). */
   readonly meanLength: number;
+  /** Mean control steps of the successful episodes; null for none. */
   readonly meanLengthOfSuccesses: number | null;
 }
 
@@ -100,6 +108,7 @@ export function rate(outcomes: readonly Outcome[]): Rate {
 
 /** Success of one policy minus that of another. */
 export interface Uplift {
+  /** Difference of success rates, -1 ... 1. */
   readonly interval: Interval;
   /** Valid with several episodes an initial state; null where no episode is shared. */
   readonly test: Test | null;
@@ -107,7 +116,9 @@ export interface Uplift {
   readonly mcnemar: Test | null;
   /** Episodes that both policies ran. */
   readonly pairs: number;
+  /** Pairs that fail before and succeed after. */
   readonly wins: number;
+  /** Pairs that succeed before and fail after. */
   readonly losses: number;
 }
 

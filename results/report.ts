@@ -11,43 +11,61 @@ import { holm, statesToSettle, wilson } from "./statistics.ts";
 
 /** What a stage cost, as its outcome says: a stage found in the store keeps the cost of the run that made it. */
 export interface StageRow {
+  /** Name of the stage in its graph. */
   readonly name: string;
   /** Module of the stage. */
   readonly stage: string;
+  /** "hit": found in the store. */
   readonly state: "hit" | "run" | "failed";
+  /** Seconds of computing, over all attempts. */
   readonly seconds: number;
+  /** Steps over all attempts. */
   readonly budget: { readonly environmentSteps: number; readonly gradientSteps: number };
 }
 
 /** A hyperparameter that is not at its default: why, or at least who set it (preset, command line, file). */
 export interface Override {
+  /** Dotted path, e.g. "learner.rewardScale". */
   readonly path: string;
+  /** The value in use. */
   readonly value: unknown;
+  /** Why it is not the default. */
   readonly reason?: string;
+  /** Who set it, where no reason is given. */
   readonly from?: string;
 }
 
 /** Everything a report is made from. */
 export interface ReportInput {
+  /** Name of the experiment. */
   readonly experiment: string;
+  /** Version of the experiment. */
   readonly version: number;
+  /** The experiment's question in a sentence or two. */
   readonly summary: string;
+  /** Seed of the run. */
   readonly seed: number;
   /** Hash over all outputs. */
   readonly result: string;
+  /** All hyperparameters, as JSON. */
   readonly hyperparameters: unknown;
+  /** Those that are not at their defaults. */
   readonly overrides: readonly Override[];
+  /** In graph order. */
   readonly stages: readonly StageRow[];
   /** Evaluation tables by label; the first one is what the others are compared with. */
   readonly evaluations: Readonly<Record<string, Uint8Array>>;
   /** Metrics tables by label; a column `success` is drawn, with a band where `episodes` says of how many it is a rate. */
   readonly curves: Readonly<Record<string, Uint8Array>>;
+  /** Sentences for the end of the report. */
   readonly notes?: readonly string[];
 }
 
 /** A policy's success, over all tasks and by task. */
 export interface PolicyRow extends Rate {
+  /** Name of the policy. */
   readonly label: string;
+  /** The same by task, for the tasks it was run on. */
   readonly tasks: readonly (Rate & { readonly task: string })[];
 }
 
@@ -61,36 +79,51 @@ export interface Comparison extends Uplift {
 
 /** A policy compared with the first one; all rows are one family, the tasks of a row another. */
 export interface ComparisonRow extends Comparison {
+  /** Name of the policy. */
   readonly label: string;
+  /** Name of the first policy. */
   readonly against: string;
+  /** The same by task. */
   readonly tasks: readonly (Comparison & { readonly task: string })[];
 }
 
 /** A learning curve's numbers. */
 export interface CurveRow {
+  /** Name of the curve. */
   readonly label: string;
+  /** What x counts: the name of the table's first column. */
   readonly unit: string;
+  /** Steps, ascending. */
   readonly x: readonly number[];
   /** null where nothing was measured. */
   readonly success: readonly (number | null)[];
+  /** Episodes behind each rate; null when the table does not tell. */
   readonly episodes: readonly (number | null)[] | null;
 }
 
 /** The report as JSON. */
 export interface Report extends Omit<ReportInput, "evaluations" | "curves" | "notes"> {
+  /** Names of all tasks, sorted. */
   readonly tasks: readonly string[];
+  /** Success by policy, in the order given. */
   readonly policies: readonly PolicyRow[];
+  /** All policies but the first, each against the first. */
   readonly comparisons: readonly ComparisonRow[];
+  /** Learning curves, of the tables that have a success column. */
   readonly curves: readonly CurveRow[];
   /** Sums over all stages, and over those that ran now. */
   readonly budget: { readonly total: Cost; readonly now: Cost };
+  /** Sentences for the end of the report. */
   readonly notes: readonly string[];
 }
 
 /** Seconds of stages (not of wall clock, since stages run side by side) and steps. */
 export interface Cost {
+  /** Seconds of computing. */
   readonly seconds: number;
+  /** Control steps taken in environments. */
   readonly environmentSteps: number;
+  /** Gradient steps. */
   readonly gradientSteps: number;
 }
 

@@ -10,6 +10,7 @@ import { type Interval, student } from "./statistics.ts";
 
 /** A quantity of each seed, and its aggregates over seeds. */
 export interface Spread {
+  /** Name of the policy. */
   readonly label: string;
   /** Over all tasks, one value a seed. */
   readonly seeds: readonly number[];
@@ -21,10 +22,15 @@ export interface Spread {
 
 /** The aggregate of some seeds. */
 export interface SeedsReport {
+  /** Name of the experiment. */
   readonly experiment: string;
+  /** Version of the experiment. */
   readonly version: number;
+  /** The seeds, in the order of `Spread.seeds`. */
   readonly seeds: readonly number[];
+  /** Names of the tasks. */
   readonly tasks: readonly string[];
+  /** Success rate by policy. */
   readonly success: readonly Spread[];
   /** Success minus that of the first policy, within each seed. */
   readonly uplift: readonly Spread[];

@@ -6,20 +6,27 @@ import { normalQuantile, studentQuantile } from "./normal.ts";
 
 /** An estimate with its interval. */
 export interface Interval {
+  /** The quantity itself. */
   readonly estimate: number;
+  /** Lower bound. */
   readonly low: number;
+  /** Upper bound. */
   readonly high: number;
   /** Coverage meant, e.g. 0.95. */
   readonly level: number;
   /** Cases behind the estimate: episodes, initial states or runs, as `method` says. */
   readonly n: number;
+  /** How the interval was made, in words. */
   readonly method: string;
 }
 
 /** A p-value with its name. */
 export interface Test {
+  /** Two-sided p-value. */
   readonly p: number;
+  /** Cases the test rests on. */
   readonly n: number;
+  /** The test's name, in words. */
   readonly method: string;
 }
 
@@ -55,8 +62,11 @@ export function wilson(successes: number, n: number, level = 0.95): Interval {
 
 /** Episodes that share an initial state: how many of `n` succeeded. Rates of different strata (tasks) are not compared. */
 export interface Cluster {
+  /** Task the initial state belongs to. */
   readonly stratum: string;
+  /** Successful episodes, 0 ... n. */
   readonly successes: number;
+  /** Episodes. */
   readonly n: number;
 }
 
@@ -238,7 +248,9 @@ export function student(scores: readonly number[], level = 0.95): Interval {
 
 /** Chance of finding a true difference, and level of the two-sided test that must find it. */
 export interface Power {
+  /** Chance of finding the difference, 0 ... 1. */
   readonly power: number;
+  /** One minus the test's chance of a false alarm. */
   readonly level: number;
 }
 

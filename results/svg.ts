@@ -46,9 +46,13 @@ export function fit(text: string, size: number, width: number): string {
 
 /** Attributes of a piece of text. */
 export interface TextStyle {
+  /** Height of the font, px; 12 by default. */
   readonly size?: number;
+  /** Which end of the text x is; "start" by default. */
   readonly anchor?: "start" | "middle" | "end";
+  /** Colour; that of text by default. */
   readonly fill?: string;
+  /** Weight of the font; 400 by default. */
   readonly weight?: number;
 }
 

@@ -46,11 +46,16 @@ export type Hyperparameters = z.output<typeof hyperparameters>;
 
 /** One minibatch: PLD's, with returns and the actions' randomness. */
 export interface Minibatch extends pld.Minibatch {
-  returnToGo: Tensor; // [B], G of the scaled and biased rewards; -Infinity gives CQL
-  random: Tensor; // [N, B, A], uniform in [-1, 1]
-  currentNoise: Tensor; // [N, B, A], policy at s
-  followingNoise: Tensor; // [N, B, A], policy at s′
-  xi: Tensor; // [A], > 0
+  /** G of the scaled and biased rewards, [B]; -Infinity gives CQL. */
+  returnToGo: Tensor;
+  /** Random actions, [N, B, A], uniform in [-1, 1]. */
+  random: Tensor;
+  /** Noise of the policy's samples at s, [N, B, A]. */
+  currentNoise: Tensor;
+  /** Noise of the policy's samples at s′, [N, B, A]. */
+  followingNoise: Tensor;
+  /** Residual scale of each action dimension, [A], > 0. */
+  xi: Tensor;
 }
 
 /**

@@ -94,14 +94,22 @@ export type Hyperparameters = z.output<typeof hyperparameters>;
 
 /** One minibatch: rows s, a_b, ā, r, d, s′, a_b′ and the noise of K next actions. */
 export interface Minibatch {
-  state: Tensor; // [B, S]
-  base: Tensor; // [B, A]
-  action: Tensor; // [B, A], executed
-  reward: Tensor; // [B], scaled and biased
-  terminated: Tensor; // [B], 1 only on success; a truncated step bootstraps
-  nextState: Tensor; // [B, S]
-  nextBase: Tensor; // [B, A]
-  nextNoise: Tensor; // [K, B, A]
+  /** s, [B, S]. */
+  state: Tensor;
+  /** a_b, [B, A]. */
+  base: Tensor;
+  /** ā, [B, A]: executed. */
+  action: Tensor;
+  /** r, [B]: scaled and biased. */
+  reward: Tensor;
+  /** d, [B]: 1 only on success; a truncated step bootstraps. */
+  terminated: Tensor;
+  /** s′, [B, S]. */
+  nextState: Tensor;
+  /** a_b′, [B, A]. */
+  nextBase: Tensor;
+  /** Noise of the next actions, [K, B, A]. */
+  nextNoise: Tensor;
 }
 
 /** What the update reports for each actor step; critic values are of the last critic step. */

@@ -25,6 +25,7 @@ export interface Network {
   readonly layers: number;
   /** Units of each. */
   readonly width: number;
+  /** Normalises each hidden layer, with gain and shift. */
   readonly layerNorm: boolean;
 }
 

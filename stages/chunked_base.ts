@@ -31,6 +31,8 @@ export class ChunkedBase implements Actor {
   readonly #cursors: ChunkCursor[];
 
   /**
+   * Starts all lanes without a chunk.
+   *
    * @param policy flow policy opened for a batch of all lanes; disposed with the base
    * @param seed seed of the noise streams
    * @param tasks task names in the order of the policy's one-hot input
@@ -104,6 +106,7 @@ export class ChunkedBase implements Actor {
     });
   }
 
+  /** Disposes the policy. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#policy[Symbol.asyncDispose]();
   }
@@ -111,11 +114,17 @@ export class ChunkedBase implements Actor {
 
 /** Weights "velocity/..." with the normalisation of features and actions they were trained under. */
 export interface StoredPolicy {
+  /** Weights by name, "velocity/...". */
   readonly weights: Tensors;
+  /** Units of features and actions. */
   readonly normalization: PolicyNormalization;
 }
 
-/** @throws {Error} when the normalization file does not name `features` and `actions` */
+/**
+ * Reads a policy from its two artifacts.
+ *
+ * @throws {Error} when the normalization file does not name `features` and `actions`
+ */
 export async function readPolicy(weights: Artifact, normalization: Artifact): Promise<StoredPolicy> {
   const { tensors } = decodeSafetensors(await Deno.readFile(weights.path));
   const { features, actions } = decodeNormalizations(await Deno.readFile(normalization.path));

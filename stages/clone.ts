@@ -12,8 +12,11 @@ import { stream } from "../random.ts";
 import { trainFlow } from "./flow_training.ts";
 import { windows } from "./windows.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** Episodes to clone, of one or several tasks. */
 export const inputs = { demonstrations: "episodes[]" } as const;
+/** Averaged weights, their units, the same as an ONNX program for one row, and the losses. */
 export const outputs = {
   weights: "weights",
   normalization: "normalization",
@@ -21,6 +24,7 @@ export const outputs = {
   losses: "metrics",
 } as const;
 
+/** What the stage is told. */
 export const parameters = z.strictObject({
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the one-hot input"),
   horizon: z.int().min(1).max(64).describe("actions of a chunk"),
@@ -29,6 +33,7 @@ export const parameters = z.strictObject({
 
 const ACTION = 7;
 
+/** Fits the units, then the policy. */
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {

@@ -12,15 +12,19 @@ import { runEpisodes } from "./episode_batch.ts";
 import { openSpecialists, ResidualActor } from "./residual_actor.ts";
 import { taskOf } from "./task_of.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** The base and its units; the specialist and the scale of its states. */
 export const inputs = {
   weights: "weights",
   normalization: "normalization",
   residual: "weights",
   scale: "normalization",
 } as const;
+/** The successful hybrid episodes. */
 export const outputs = { episodes: "episodes" } as const;
 
+/** What the stage is told. */
 export const parameters = z.strictObject({
   task: z.string().describe("the specialist's task"),
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the base's one-hot input"),
@@ -36,6 +40,7 @@ export const parameters = z.strictObject({
   lanes: z.int().min(1).max(256).describe("episodes stepped together"),
 });
 
+/** Runs hybrid episodes until enough of them succeeded. */
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {

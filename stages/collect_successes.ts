@@ -7,10 +7,14 @@ import { openBase } from "./chunked_base.ts";
 import { runEpisodes } from "./episode_batch.ts";
 import { taskOf } from "./task_of.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** The policy and its units. */
 export const inputs = { weights: "weights", normalization: "normalization" } as const;
+/** The policy's successful episodes. */
 export const outputs = { episodes: "episodes" } as const;
 
+/** What the stage is told. */
 export const parameters = z.strictObject({
   task: z.string().describe("the task to act in"),
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the policy's one-hot input"),
@@ -21,6 +25,7 @@ export const parameters = z.strictObject({
   lanes: z.int().min(1).max(256).describe("episodes stepped together"),
 });
 
+/** Runs the policy until enough of its episodes succeeded. */
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {

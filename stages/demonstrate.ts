@@ -9,10 +9,14 @@ import { runEpisodes } from "./episode_batch.ts";
 import type { Actor } from "./rollout.ts";
 import { taskOf } from "./task_of.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** Nothing: the expert is scripted. */
 export const inputs = {} as const;
+/** The successful demonstrations. */
 export const outputs = { episodes: "episodes" } as const;
 
+/** What the stage is told. */
 export const parameters = z.strictObject({
   task: z.string().describe("name of the tabletop task"),
   episodes: z.int().min(1).max(10_000).describe("successful demonstrations to keep"),
@@ -43,6 +47,7 @@ class ExpertActor implements Actor {
   }
 }
 
+/** Runs the expert until enough of its episodes succeeded. */
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {

@@ -14,13 +14,16 @@ import { readPolicy } from "./chunked_base.ts";
 import { trainFlow } from "./flow_training.ts";
 import { windows } from "./windows.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** The policy to fine-tune and its units, the episodes to learn from, and the demonstrations it was cloned from. */
 export const inputs = {
   weights: "weights",
   normalization: "normalization",
   episodes: "episodes[]",
   demonstrations: "episodes[]",
 } as const;
+/** Averaged weights, the same units, both as an ONNX program for one row, and the losses. */
 export const outputs = {
   weights: "weights",
   normalization: "normalization",
@@ -28,6 +31,7 @@ export const outputs = {
   losses: "metrics",
 } as const;
 
+/** What the stage is told. */
 export const parameters = z.strictObject({
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the one-hot input"),
   demonstrationShare: z.number().min(0).max(0.9).describe("share of each batch from the demonstrations"),
@@ -39,6 +43,7 @@ async function read(artifacts: readonly Artifact[]) {
   return files.flatMap((bytes) => decodeEpisodes(bytes));
 }
 
+/** Fine-tunes the policy; its units stay. */
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {

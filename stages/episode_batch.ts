@@ -32,7 +32,9 @@ function unpack(bytes: Uint8Array | undefined): Map<number, Episode> {
 
 /** Episodes tried, in the order of their plans, up to the last one that was needed. */
 export interface Batch {
+  /** All episodes up to the last one needed, kept or not. */
   readonly tried: readonly Episode[];
+  /** Those that satisfied the condition. */
   readonly kept: readonly Episode[];
 }
 
@@ -41,15 +43,14 @@ export interface Batch {
  * the order of the plans alone, not on which lane was free first. Finished episodes are checkpointed; an interrupted
  * stage runs only the missing ones again.
  *
- * @throws {Error} when `plan` ends before `wanted` episodes were kept, unless `partial`
+ * @throws {Error} when `plan` ends before `wanted` episodes were kept
  */
 export async function runEpisodes(
   context: EpisodeContext,
-  { wanted, keep, plan, partial = false, ...options }: Omit<RolloutOptions, "plan"> & {
+  { wanted, keep, plan, ...options }: Omit<RolloutOptions, "plan"> & {
     readonly wanted: number;
     readonly keep: (episode: Episode) => boolean;
     readonly plan: (i: number) => Plan | undefined;
-    readonly partial?: boolean;
   },
 ): Promise<Batch> {
   const finished = unpack(await context.checkpoint.read());
@@ -94,7 +95,7 @@ export async function runEpisodes(
     }
   }
   batch ??= enough() ?? { tried: [], kept: [] };
-  if (batch.kept.length < wanted && !partial) {
+  if (batch.kept.length < wanted) {
     throw new Error(
       `Cannot keep ${wanted} episodes: ${batch.kept.length} of the ${batch.tried.length} tried were of the wanted ` +
         "kind; allow more attempts or improve the policy that acts",

@@ -8,15 +8,19 @@ import { runEpisodes } from "./episode_batch.ts";
 import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
 import { openSpecialists, ResidualActor } from "./residual_actor.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** The base and its units; specialists and the scales of their states, one for each task, or none. */
 export const inputs = {
   weights: "weights",
   normalization: "normalization",
   residuals: "weights[]",
   scales: "normalization[]",
 } as const;
+/** The success table, and the episodes without observations. */
 export const outputs = { evaluation: "evaluation", episodes: "episodes" } as const;
 
+/** What the stage is told. */
 export const parameters = z.strictObject({
   ...protocol,
   execute: z.int().min(1).max(64).describe("actions executed of each chunk"),
@@ -30,10 +34,10 @@ export const parameters = z.strictObject({
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
-  const { tasks, execute, xi, xiGripper, lanes } = context.parameters;
+  const { tasks, execute, lanes } = context.parameters;
   const { weights, normalization, residuals, scales } = context.input;
   await using base = await openBase({ ...context, weights, normalization, lanes, execute, tasks });
-  await using specialists = await openSpecialists({ residuals, scales, tasks, lanes, xi, xiGripper });
+  await using specialists = await openSpecialists({ residuals, scales, tasks, lanes });
   await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
   const plans = evaluationPlans(context.parameters);
   const { tried } = await runEpisodes(context, {

@@ -10,12 +10,17 @@ import { runEpisodes } from "./episode_batch.ts";
 import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
 import { SacActor } from "./sac_actor.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** The learner state and the scale of its observations. */
 export const inputs = { weights: "weights", scale: "normalization" } as const;
+/** The success table, and the episodes without observations. */
 export const outputs = { evaluation: "evaluation", episodes: "episodes" } as const;
 
+/** What the stage is told. */
 export const parameters = z.strictObject({ ...protocol, learner: sac.hyperparameters });
 
+/** Runs the deterministic policy from every held-out state. */
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {

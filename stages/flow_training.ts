@@ -16,7 +16,9 @@ const CALL = 50;
 
 /** Mean loss over a call of the learner. */
 export interface LossRow {
+  /** Gradient steps done after the call. */
   readonly gradient_steps: number;
+  /** Mean flow loss of the call's steps. */
   readonly loss: number;
 }
 

@@ -13,17 +13,25 @@ const ACTION = 7;
 
 /** Base actions in lanes; `ChunkedBase` is one, `ZeroBase` another. */
 export interface BaseActions {
+  /** An episode starts in `lane`. */
   begin(lane: Lane): void;
+  /** Gets ready for `action` in every occupied lane; asks for new chunks where they are due. */
   refresh(lanes: readonly (Lane | undefined)[]): Promise<void>;
+  /** The base action of a lane at this control step, [7]. */
   action(lane: number): Float32Array;
+  /** Position within the executed part of the chunk, in [0, 1). */
   phase(lane: number): number;
+  /** Moves a lane on by one control step. */
   advance(lane: number): void;
+  /** The lane's place in its chunk; write to it to restore a lane. */
   cursor(lane: number): ChunkCursor;
 }
 
 /** How an online phase explores. */
 export interface Exploration {
+  /** The task to learn. */
   readonly task: Task;
+  /** Seed of the probing prefixes. */
   readonly seed: number;
   /** Training initial state of the first episode; later ones count on from it. */
   readonly first: number;
@@ -44,6 +52,7 @@ interface Running {
 
 /** What one round of control steps brought. */
 export interface Round {
+  /** What the learner's actions led to; the steps of probing prefixes are left out. */
   readonly transitions: readonly Row[];
   /** Success of each episode that ended. */
   readonly ended: readonly boolean[];
@@ -91,10 +100,11 @@ export class OnlineLanes {
     return this.#episodes;
   }
 
-  /** Learner states and base actions of all lanes at this control step. */
+  /** Learner states of all lanes at this control step. */
   get states(): readonly Float32Array[] {
     return this.#running.map(({ state }) => state);
   }
+  /** Base actions of all lanes at this control step, [7] each. */
   get bases(): readonly Float32Array[] {
     return this.#running.map(({ base }) => base);
   }
@@ -158,6 +168,7 @@ export class OnlineLanes {
           base,
           action: executed[i]!,
           terminated: [Number(terminated)],
+          truncated: [Number(truncated)],
           nextState: running.state,
           nextBase: running.base,
         });

@@ -14,7 +14,9 @@ const ACTION = 7;
 
 /** When things happen, in environment steps of the online phase unless said. */
 export interface Schedule {
+  /** Environment steps in all. */
   readonly steps: number;
+  /** Episodes stepped together. */
   readonly lanes: number;
   /** Environment steps between two calls of the learner. */
   readonly interval: number;
@@ -24,6 +26,7 @@ export interface Schedule {
   readonly warmupEpisodes: number;
   /** Episodes before the learner learns; those of the warm-up by default. */
   readonly learnAfterEpisodes?: number;
+  /** Environment steps between two evaluations. */
   readonly evaluateEvery: number;
   /** Episodes of one evaluation. */
   readonly evaluationEpisodes: number;
@@ -33,9 +36,11 @@ export interface Schedule {
 
 /** What differs between methods. */
 export interface OnlineMethod {
+  /** Runs the updates and holds the state. */
   readonly learner: Learner;
   /** Critic updates in one iteration of the learner's program. */
   readonly criticUpdates: number;
+  /** Takes the transitions. */
   readonly replay: Replay;
   /** Turns stored transitions into the batches of `iterations` updates. */
   batches(iterations: number, draw: Stream, noise: Stream, onlineSteps: number): Tensors;
@@ -43,8 +48,13 @@ export interface OnlineMethod {
   act(weights: Tensors, lanes: OnlineLanes, noise: NDArray, onlineSteps: number): Promise<Float32Array>;
   /** Adds reward to a transition of the lanes and stores it. */
   store(transition: Readonly<Record<string, ArrayLike<number>>>): void;
-  /** Success rate of the deterministic policy under these weights on training states. */
-  evaluate(weights: Tensors, onlineSteps: number): Promise<number>;
+  /** Success rate of the deterministic policy under these weights on training states, and the steps that took. */
+  evaluate(
+    weights: Tensors,
+    onlineSteps: number,
+  ): Promise<{ readonly success: number; readonly environmentSteps: number }>;
+  /** What belongs to the weights of this moment to act as they did, beside them. */
+  beside(onlineSteps: number): Tensors;
 }
 
 /** One line of the learning curve. */
@@ -67,9 +77,13 @@ const RECENT = 50;
 
 /** Everything of a loop that a checkpoint holds. */
 export interface Resumed {
+  /** State of the learner. */
   readonly learner: Tensors;
+  /** State of the learner at the best evaluation so far; empty before there is one. */
   readonly best: Tensors;
+  /** All tensors of the checkpoint under their stored names. */
   readonly tensors: Tensors;
+  /** Numbers of the loop. */
   readonly counters: Counters;
 }
 
@@ -135,10 +149,12 @@ export async function learnOnline(
   const exploration = ndarray([schedule.lanes, ACTION]);
 
   const evaluate = async () => {
-    const success = await method.evaluate(method.learner.state, counters.steps);
+    const { success, environmentSteps } = await method.evaluate(method.learner.state, counters.steps);
+    // Selection is paid for like learning.
+    context.spend({ environmentSteps });
     if (counters.steps >= Math.min(selectFrom, steps) && success >= counters.bestSuccess) {
       counters.bestSuccess = success;
-      best = { ...method.learner.state };
+      best = { ...method.learner.state, ...method.beside(counters.steps) };
     }
     const recent = counters.recent;
     const means = Object.fromEntries(

@@ -14,10 +14,14 @@ import { residualScale } from "../rl/residual.ts";
 import { curveColumns, type CurveRow } from "./online_learning.ts";
 import { offlineReplay, stateScale } from "./transitions.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** Successful episodes of the base. */
 export const inputs = { offline: "episodes" } as const;
+/** The learner state that the online phase starts from, and the losses. */
 export const outputs = { weights: "weights", losses: "metrics" } as const;
 
+/** What the stage is told. */
 export const parameters = z.strictObject({
   execute: z.int().min(1).max(64).describe("actions executed of each chunk of the base"),
   learner: pld.hyperparameters,
@@ -29,6 +33,7 @@ const CALL = 10;
 /** Scale of a policy sample when xi is 0: a density needs some width. */
 const LEAST_XI = 1e-3;
 
+/** Takes `calql.steps` updates on the offline transitions. */
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {

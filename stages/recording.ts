@@ -5,9 +5,13 @@ import { type NDArray, ndarray } from "../ndarray.ts";
 
 /** An episode to run: its task, initial state, the number of its noise stream, and numbers to remember with it. */
 export interface Plan {
+  /** The task to act in. */
   readonly task: Task;
+  /** Where the episode starts. */
   readonly state: InitialState;
+  /** Number of the noise stream. */
   readonly noise: number;
+  /** Numbers to store with the episode, by name. */
   readonly tags?: Readonly<Record<string, number>>;
 }
 
@@ -70,17 +74,14 @@ export function observationAt(episode: Episode, t: number): Observation {
 
 /** Gathers the rows of one running episode. */
 export class Recording {
+  /** The episode that is recorded. */
   readonly plan: Plan;
   readonly #columns = new Map<string, { readonly width: number; readonly values: number[] }>();
   #length = 0;
 
+  /** Starts an empty record. */
   constructor(plan: Plan) {
     this.plan = plan;
-  }
-
-  /** Control steps recorded so far. */
-  get length(): number {
-    return this.#length;
   }
 
   /** Adds one control step; every row of an episode has the same columns. */

@@ -6,7 +6,7 @@ import type { Artifact } from "../lab/stage.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
 import { residualState } from "../policies/features.ts";
-import { actorProgram, type Network, residualScale, type Sizes } from "../rl/residual.ts";
+import { actorProgram, type Network, type Sizes } from "../rl/residual.ts";
 import type { ChunkedBase } from "./chunked_base.ts";
 import { ACTING_THREADS, type Actor, type Decision, type Lane } from "./rollout.ts";
 
@@ -32,6 +32,7 @@ export class Specialist {
   readonly #session: Session;
   readonly #lanes: number;
   readonly #sizes: Sizes;
+  /** The z-score under which it sees states. */
   readonly scale: Normalization;
   /** Residual scale of each action dimension, [7]. */
   xi: NDArray;
@@ -42,29 +43,36 @@ export class Specialist {
     session: Session,
     lanes: number,
     sizes: Sizes,
-    { weights, scale, xi }: { weights: Tensors; scale: Normalization; xi: Float32Array },
+    weights: Tensors,
+    scale: Normalization,
+    xi: NDArray,
   ) {
     this.#session = session;
     this.#lanes = lanes;
     this.#sizes = sizes;
     this.weights = part(weights, "actor");
     this.scale = scale;
-    this.xi = ndarray([ACTION], xi);
+    this.xi = xi;
   }
 
-  /** @throws {Error} when the weights hold no actor */
+  /**
+   * Opens the actor of a learner's weights for `lanes` rows.
+   *
+   * @throws {Error} when the weights hold no actor
+   */
   static async open(
-    { weights, scale, xi, lanes }: {
+    { weights, scale, lanes }: {
       weights: Tensors;
       scale: Normalization;
-      xi: Float32Array;
       lanes: number;
     },
   ): Promise<Specialist> {
+    const { xi } = weights;
+    if (!xi) throw new Error('Cannot open a specialist: its weights hold no residual scale "xi"');
     const sizes = { state: scale.center.length, action: ACTION };
     const program = actorProgram(lanes, sizes, networkOf(weights));
     const session = await Session.create(program, { threads: ACTING_THREADS });
-    return new Specialist(session, lanes, sizes, { weights, scale, xi });
+    return new Specialist(session, lanes, sizes, weights, scale, xi);
   }
 
   /**
@@ -86,6 +94,7 @@ export class Specialist {
     return action!.data;
   }
 
+  /** Disposes the session. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session[Symbol.asyncDispose]();
   }
@@ -93,12 +102,15 @@ export class Specialist {
 
 /** Specialists by task name, disposed together. */
 export class Specialists {
+  /** Specialists by the name of their task; empty for none. */
   readonly byTask: ReadonlyMap<string, Specialist>;
 
+  /** Takes over the specialists: they are disposed with this. */
   constructor(byTask: ReadonlyMap<string, Specialist>) {
     this.byTask = byTask;
   }
 
+  /** Disposes every specialist. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const specialist of this.byTask.values()) await specialist[Symbol.asyncDispose]();
   }
@@ -110,17 +122,14 @@ export class Specialists {
  * @throws {Error} when there are some residuals but not one for each task
  */
 export async function openSpecialists(
-  { residuals, scales, tasks, xi, xiGripper, lanes }: {
+  { residuals, scales, tasks, lanes }: {
     residuals: readonly Artifact[];
     scales: readonly Artifact[];
     tasks: readonly string[];
-    xi: number;
-    xiGripper: number | null;
     lanes: number;
   },
 ): Promise<Specialists> {
   const byTask = new Map<string, Specialist>();
-  const reach = residualScale({ xi, xiGripper, xiSchedule: { from: xi, steps: 0 } }, 0);
   if (residuals.length > 0 && (residuals.length !== tasks.length || scales.length !== tasks.length)) {
     throw new Error(
       `Cannot open ${residuals.length} residuals with ${scales.length} scales for ${tasks.length} tasks: ` +
@@ -147,7 +156,11 @@ export class ResidualActor implements Actor {
   readonly #specialists: Specialists;
   readonly #handOver: (lane: Lane) => number;
 
-  /** @param options.handOver control step of a lane's episode from which the residual acts; 0 by default */
+  /**
+   * Acts with the specialists on top of the base; disposes neither.
+   *
+   * @param options.handOver control step of a lane's episode from which the residual acts; 0 by default
+   */
   constructor(
     { base, specialists, handOver = () => 0 }: {
       base: ChunkedBase;

@@ -12,16 +12,21 @@ export const ACTING_THREADS = 1;
 
 /** A running episode in a lane of the pool. */
 export interface Lane {
+  /** Number of the lane in the pool. */
   readonly index: number;
+  /** The episode that runs in it. */
   readonly plan: Plan;
   /** Control steps done. */
   t: number;
+  /** The latest observation. */
   observation: Observation;
 }
 
 /** What to do in one lane now: the action (7, each in [-1, 1]) and further columns to record with it. */
 export interface Decision {
+  /** The action, [7]. */
   readonly action: Float32Array;
+  /** Further columns of this step. */
   readonly row?: Row;
 }
 
@@ -35,11 +40,13 @@ export interface Actor {
 
 /** Options of `rollout`. */
 export interface RolloutOptions {
+  /** The environments. */
   readonly pool: Pool;
   /** Lanes to use. An episode's bytes do not depend on it, except through the batch size of the policies. */
   readonly size: number;
   /** The i-th episode to run, or undefined when there is none left. */
   readonly plan: (i: number) => Plan | undefined;
+  /** What acts. */
   readonly actor: Actor;
   /** Records observations, not only actions. */
   readonly observations: boolean;
@@ -90,7 +97,7 @@ export async function* rollout(
 /** Training states kept for the evaluations of a learner, far behind those it learns on. */
 const EVALUATION_OFFSET = 1_000_000;
 
-/** Success rate of `actor` on `episodes` training states that no learning episode starts from. */
+/** Success rate of `actor` on `episodes` training states that no learning episode starts from, and what it took. */
 export async function trainingSuccess(
   { pool, lanes, actor, task, first, episodes }: {
     pool: Pool;
@@ -100,14 +107,15 @@ export async function trainingSuccess(
     first: number;
     episodes: number;
   },
-): Promise<number> {
+): Promise<{ readonly success: number; readonly environmentSteps: number }> {
   const plan = (i: number): Plan | undefined =>
     i < episodes
       ? { task, state: { split: "training", index: first + EVALUATION_OFFSET + i }, noise: 1 }
       : undefined;
-  let successes = 0;
+  let successes = 0, environmentSteps = 0;
   for await (const { episode } of rollout({ pool, size: lanes, plan, actor, observations: false })) {
     successes += Number(episode.success);
+    environmentSteps += episode.length;
   }
-  return successes / episodes;
+  return { success: successes / episodes, environmentSteps };
 }

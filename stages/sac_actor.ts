@@ -60,6 +60,7 @@ export class SacActor implements Actor {
     return lanes.map((lane, i) => lane && { action: actions.slice(i * ACTION, (i + 1) * ACTION) });
   }
 
+  /** Disposes the session. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session[Symbol.asyncDispose]();
   }

@@ -2,7 +2,11 @@
 import type { Task } from "../envs/environment.ts";
 import { scenes } from "../envs/tabletop_tasks.ts";
 
-/** @throws {Error} when no suite has a task of that name; the message lists those there are */
+/**
+ * The task called `name`.
+ *
+ * @throws {Error} when no suite has a task of that name; the message lists those there are
+ */
 export function taskOf(name: string): Task {
   const scene = scenes.find(({ task }) => task.name === name);
   if (!scene) {

@@ -27,15 +27,19 @@ import { trainingSuccess } from "./rollout.ts";
 import { taskOf } from "./task_of.ts";
 import { offlineReplay, stateScale, transitionShapes } from "./transitions.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** The base and its units, its successes, and the pretrained learner state. */
 export const inputs = {
   weights: "weights",
   normalization: "normalization",
   offline: "episodes",
   critic: "weights",
 } as const;
+/** The learner state that is kept, the scale of its observations, and the learning curve. */
 export const outputs = { weights: "weights", scale: "normalization", curve: "metrics" } as const;
 
+/** Settings of the online phase. */
 export const online = z.strictObject({
   steps: z.int().min(1).default(250_000).describe("environment steps"),
   lanes: z.int().min(1).max(256).default(8).describe("episodes stepped together"),
@@ -53,6 +57,7 @@ export const online = z.strictObject({
     .describe("share of the steps after which the best evaluation is kept as the specialist"),
 });
 
+/** What the stage is told. */
 export const parameters = z.strictObject({
   task: z.string().describe("the specialist's task"),
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the base's one-hot input"),
@@ -64,6 +69,7 @@ export const parameters = z.strictObject({
 
 const sizesOf = (scale: Normalization) => ({ state: scale.center.length, action: 7 });
 
+/** Trains the specialist and keeps the state of its best evaluation. */
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
@@ -82,8 +88,8 @@ export async function run(
   const program = compileUpdate(pld.update(h), pld.updateShapes(sizes, h));
   await using learner = await Learner.create(program, initial, { threads: context.threads });
   await using base = await openBase({ weights, normalization, lanes, execute, tasks, seed });
-  const xi = residualScale(h, 0);
-  await using specialist = await Specialist.open({ weights: initial, scale, xi, lanes });
+  const xi = ndarray([7], residualScale(h, 0));
+  await using specialist = await Specialist.open({ weights: { ...initial, xi }, scale, lanes });
   await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
   await using evaluationPool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
   await using evaluationBase = await openBase({
@@ -96,7 +102,7 @@ export async function run(
   });
 
   /** The deterministic specialist on training states that no learning episode starts from. */
-  const evaluate = (state: Tensors, steps: number): Promise<number> => {
+  const evaluate = (state: Tensors, steps: number) => {
     specialist.weights = part(state, "actor");
     specialist.xi = ndarray([7], residualScale(h, steps));
     const actor = new ResidualActor({
@@ -137,6 +143,8 @@ export async function run(
       criticUpdates: h.criticUpdates,
       replay,
       evaluate,
+      // The reach is part of the specialist: under a schedule it is that of the evaluation that chose it.
+      beside: (steps) => ({ xi: ndarray([7], residualScale(h, steps)) }),
       batches: (iterations: number, draw: Stream, noise: Stream, steps: number): Tensors => {
         const { batch } = pld.updateShapes(sizes, h);
         const batches = Object.fromEntries(

@@ -23,10 +23,14 @@ import { SacActor } from "./sac_actor.ts";
 import { taskOf } from "./task_of.ts";
 import { stateScale, transitionShapes } from "./transitions.ts";
 
+/** Where the stage's code starts. */
 export const entry = import.meta.url;
+/** Episodes whose states set the scale; nothing else is taken from them. */
 export const inputs = { demonstrations: "episodes" } as const;
+/** The learner state that is kept, the scale of its observations, and the learning curve. */
 export const outputs = { weights: "weights", scale: "normalization", curve: "metrics" } as const;
 
+/** Settings of the online phase. */
 export const online = z.strictObject({
   steps: z.int().min(1).default(250_000).describe("environment steps"),
   lanes: z.int().min(1).max(256).default(8).describe("episodes stepped together"),
@@ -41,6 +45,7 @@ export const online = z.strictObject({
     .describe("share of the steps after which the best evaluation is kept"),
 });
 
+/** What the stage is told. */
 export const parameters = z.strictObject({
   task: z.string().describe("the task"),
   first: z.int().min(0).describe("first training initial state; evaluations start 1,000,000 later"),
@@ -48,6 +53,7 @@ export const parameters = z.strictObject({
   online,
 });
 
+/** Trains the policy and keeps the state of its best evaluation. */
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
@@ -97,6 +103,7 @@ export async function run(
         const pooled = { pool: evaluationPool, lanes, task, first };
         return trainingSuccess({ ...pooled, actor, episodes: o.evaluationEpisodes });
       },
+      beside: () => ({}),
       batches: (iterations, draw, noise) => {
         const batches = Object.fromEntries(
           Object.entries(shapes.batch).map(([key, shape]) => [key, ndarray([iterations, ...shape])]),

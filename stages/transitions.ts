@@ -18,6 +18,7 @@ export function transitionShapes(state: number): Record<string, readonly number[
     action: [ACTION],
     reward: [],
     terminated: [],
+    truncated: [],
     nextState: [state],
     nextBase: [ACTION],
   };
@@ -53,8 +54,11 @@ export function stateScale(episodes: readonly Episode[], execute: number): Norma
 
 /** How rewards and returns are derived from stored successes. */
 export interface RewardForm {
+  /** Discount of a control step, 0 ... 1. */
   readonly gamma: number;
+  /** Reward of a success before the bias. */
   readonly rewardScale: number;
+  /** Added to every reward. */
   readonly rewardBias: number;
 }
 
@@ -92,6 +96,7 @@ export function offlineReplay(
         action: actionAt(t),
         reward: [reward[t]!],
         terminated: [t === length - 1 ? 1 : 0],
+        truncated: [0],
         nextState: stateAt(next),
         nextBase: actionAt(next),
         returnToGo: [returns[t]!],

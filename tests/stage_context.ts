@@ -16,12 +16,17 @@ import {
 const folder = await Deno.makeTempDir({ prefix: "uplift-stages-" });
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
+/** The digest of some bytes, as artifacts carry it. */
+export function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
 /** Writes bytes where stages can read them as an input. */
 export async function artifact(kind: Kind, bytes: Uint8Array): Promise<Artifact> {
-  const hex = createHash("sha256").update(bytes).digest("hex");
-  const path = `${folder}/${hex}`;
+  const digest = digestOf(bytes);
+  const path = `${folder}/${digest.slice("sha256:".length)}`;
   await Deno.writeFile(path, bytes);
-  return { path, digest: `sha256:${hex}`, bytes: bytes.length, mediaType: mediaTypes[kind] };
+  return { path, digest, bytes: bytes.length, mediaType: mediaTypes[kind] };
 }
 
 /** What a stage throws when it was interrupted and has written its checkpoint. */
