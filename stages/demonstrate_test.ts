@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { attempt, type Conditions, digests } from "../tests/stage_context.ts";
+import { episodesOf, task } from "../tests/tabletop_subjects.ts";
+import * as demonstrate from "./demonstrate.ts";
+
+const run = (lanes: number, conditions: Conditions = {}) =>
+  attempt(demonstrate, {}, { task: task.name, episodes: 4, first: 30, lanes }, conditions);
+
+Deno.test("demonstrate keeps the same successes with 2 lanes and with 5, with 1 worker and with 2", async () => {
+  const two = await run(2);
+  assert.deepEqual(digests(await run(5, { workers: 2 })), digests(two));
+  const episodes = await episodesOf(two.output.episodes);
+  assert.equal(episodes.length, 4);
+  for (const { success, split, index, columns, length } of episodes) {
+    assert.ok(success && split === "training" && index >= 30);
+    assert.deepEqual(columns.action!.shape, [length, 7]);
+    assert.ok(columns.action!.data.every((x) => Math.abs(x) <= 1));
+    for (const name of task.objects) assert.deepEqual(columns[`object/${name}`]!.shape, [length, 13]);
+  }
+  const indices = episodes.map(({ index }) => index);
+  assert.deepEqual(indices, indices.toSorted((a, b) => a - b));
+});
+
+Deno.test("demonstrate resumes to the bytes of an uninterrupted run", async () => {
+  const whole = await run(3);
+  for (const interruptAt of [1, 3]) {
+    const stopped = await run(3, { interruptAt });
+    assert.ok(stopped.interrupted);
+    const resumed = await run(3, { checkpoint: stopped.checkpoints.at(-1) });
+    assert.deepEqual(digests(resumed), digests(whole));
+    assert.deepEqual(resumed.budget, whole.budget);
+  }
+});
+
+Deno.test("the noise of demonstrations follows the seed", async () => {
+  assert.notDeepEqual(digests(await run(3, { seed: 1 })), digests(await run(3)));
+});
