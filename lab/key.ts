@@ -23,9 +23,17 @@ export interface Preimage {
   readonly outputs: Readonly<Record<string, Kind>>;
   /** Seed of the stage's random streams. */
   readonly seed: number;
-  /** What may round numbers differently. */
-  readonly runtime: { readonly deno: string; readonly os: string; readonly arch: string };
+  /** What may round numbers differently; `threads` are ONNX Runtime's. */
+  readonly runtime: {
+    readonly deno: string;
+    readonly os: string;
+    readonly arch: string;
+    readonly threads: number;
+  };
 }
+
+/** ONNX Runtime threads of every stage: sums depend on it, so it is the same everywhere, and in every key. */
+export const THREADS = 2;
 
 /** A key and the document behind it. `modules` tells which file changed when `code` does. */
 export interface StageKey {
@@ -58,6 +66,7 @@ export const runtime: Preimage["runtime"] = {
   deno: Deno.version.deno,
   os: Deno.build.os,
   arch: Deno.build.arch,
+  threads: THREADS,
 };
 
 /**
@@ -78,7 +87,7 @@ export function stageKey(parts: KeyParts, on: Preimage["runtime"] = runtime): St
     inputs: parts.inputs,
     outputs: parts.outputs,
     seed: parts.seed,
-    // V8 and the system's libm may round differently.
+    // V8 and the system's libm may round differently, and sums split over other threads do.
     runtime: on,
   };
   return { key: documentHash(preimage as unknown as Json), preimage, modules: parts.code.modules };

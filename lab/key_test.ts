@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type KeyParts, stageKey } from "./key.ts";
 
-const linux = { deno: "2.9.6", os: "linux", arch: "x86_64" } as const;
+const linux = { deno: "2.9.6", os: "linux", arch: "x86_64", threads: 2 } as const;
 const reference: KeyParts = {
   entry: "stages/evaluate.ts",
   code: { modules: { "stages/evaluate.ts": "11".repeat(32) }, packages: { "zod@4.6.7": "sha512-abc" } },
@@ -15,12 +15,12 @@ const reference: KeyParts = {
 Deno.test("stageKey() of reference stages is pinned", () => {
   assert.equal(
     stageKey(reference, linux).key,
-    "d3033c245995c90bf6d938e5ea34133c1ecbdf9eab9008715aeb94109bc56403",
+    "d93aebccadfac1aea2fe0f8af5f15544a80453c323a57d4fd33451d1a5363142",
   );
   const empty = { ...reference, parameters: {}, inputs: {}, code: { modules: {}, packages: {} }, seed: 0 };
   assert.equal(
     stageKey(empty, linux).key,
-    "b58f1371c9503c68ad233215b3ac2bf75f2435699fd44f5dc8bcdcd81b262095",
+    "9ae8db6f48854ab23ad2bd61abc4be4401072b0e92907a7e87a9d0a3a5150bc6",
   );
 });
 
@@ -41,5 +41,6 @@ Deno.test("stageKey() changes with each of its parts", () => {
   const keys = new Set(variants.map((parts) => stageKey(parts, linux).key));
   keys.add(stageKey(reference, { ...linux, deno: "2.9.7" }).key);
   keys.add(stageKey(reference, { ...linux, arch: "aarch64" }).key);
-  assert.equal(keys.size, variants.length + 2);
+  keys.add(stageKey(reference, { ...linux, threads: 4 }).key);
+  assert.equal(keys.size, variants.length + 3);
 });

@@ -5,16 +5,13 @@ import { checkpointFolder, removeCheckpoint } from "./checkpoint.ts";
 import { remove } from "./durable.ts";
 import { firstLine, Interruption } from "./errors.ts";
 import { execute, type Listener } from "./execution.ts";
-import { type StageKey, stageKey } from "./key.ts";
+import { type StageKey, stageKey, THREADS } from "./key.ts";
 import { type Holder, lockKey } from "./lock.ts";
 import { changed, type Code, type ModuleGraph, repository } from "./module_graph.ts";
 import type { Edge, Plan, PlannedStage } from "./plan.ts";
 import type { Slots } from "./slots.ts";
 import type { Artifact, Budget } from "./stage.ts";
 import type { Outcome, Output, Store } from "./store.ts";
-
-/** ONNX Runtime threads of every stage: sums depend on it, so it is the same everywhere. */
-export const THREADS = 2;
 
 /** How a stage of a run ended. "failed" may mean that a stage it needs failed: see `error`. */
 export type State = "hit" | "run" | "failed" | "interrupted";

@@ -2,10 +2,11 @@
 import { join } from "node:path";
 import { remove } from "./durable.ts";
 import { execute } from "./execution.ts";
+import { THREADS } from "./key.ts";
 import { Objects } from "./objects.ts";
 import type { Planned } from "./catalog.ts";
 import { changed, repository } from "./module_graph.ts";
-import { artifacts, type Reporter, type RunOptions, THREADS } from "./runner.ts";
+import { artifacts, type Reporter, type RunOptions } from "./runner.ts";
 import { type StageStatus, status } from "./status.ts";
 import type { Kind } from "./stage.ts";
 import type { Output, Store } from "./store.ts";
