@@ -56,6 +56,11 @@ export const hyperparameters = z.strictObject({
 /** Parsed hyperparameters. */
 export type Hyperparameters = z.output<typeof hyperparameters>;
 
+/**
+ * One minibatch: rows s, a, r, d, s′ and the noise of the next action.
+ *
+ * @internal
+ */
 interface Minibatch {
   state: Tensor; // [B, S]
   action: Tensor; // [B, A]

@@ -1,0 +1,200 @@
+/**
+ * Uplift for other programs: tensor programs compiled to ONNX, methods of off-policy reinforcement learning on top of a
+ * pretrained policy, the tabletop environments, stored data, experiments, and the statistics of success rates. Nothing
+ * inside the repository imports this module: there an import is part of a cache key.
+ *
+ * @example Two policies on the same 50 initial states
+ * ```ts
+ * import { mcnemar, tango } from "@uplift/uplift";
+ *
+ * const { estimate, low, high } = tango(14, 2, 50); // 14 states won, 2 lost
+ * console.log(estimate, low, high, mcnemar(14, 2).p);
+ * ```
+ *
+ * @example A function of tensors, compiled and run
+ * ```ts
+ * import { compile, ndarray, Session } from "@uplift/uplift";
+ * import { square, sum } from "@tensorflow/tfjs-core";
+ *
+ * const program = compile(({ x }) => ({ y: sum(square(x!)) }), { x: [3] });
+ * await using session = await Session.create(program);
+ * const { y } = await session.run({ x: ndarray([3], Float32Array.of(1, 2, 3)) });
+ * console.log(y!.data[0]); // 14
+ * ```
+ *
+ * @module
+ */
+// NOTE: functions whose signatures name types of tfjs-core or zod are re-exported as constants. A plain re-export would
+// ask of `deno doc --lint` that those packages' types be documented here.
+import * as differentiate from "./engine/differentiate.ts";
+import * as normalizeLayer from "./engine/normalize.ts";
+import * as programs from "./engine/program.ts";
+import * as tracing from "./engine/trace.ts";
+import * as experiments from "./lab/experiment.ts";
+import * as flowMethod from "./policies/flow.ts";
+import * as calqlMethod from "./rl/calql.ts";
+import * as pldMethod from "./rl/pld.ts";
+import * as residualMethod from "./rl/residual.ts";
+import * as sacMethod from "./rl/sac.ts";
+
+// Random numbers: streams named by a seed and a path, equal on every machine.
+export { Stream, stream } from "./random.ts";
+
+// Host arrays: the form in which numbers enter and leave programs and files.
+export { type Elements, type NDArray, ndarray, scalar, size, type Tensors } from "./ndarray.ts";
+
+// Engine: functions of tfjs-core's tensors, traced, differentiated, compiled to ONNX and run.
+export { Learner } from "./engine/learner.ts";
+export type { Program } from "./engine/program.ts";
+export { Session, type SessionOptions } from "./engine/session.ts";
+export type { Shapes } from "./engine/trace.ts";
+
+/** A tensor of tfjs-core: traced while a program is compiled, eager otherwise. */
+export type Tensor = ReturnType<(typeof tracing)["constant"]>;
+
+/** Tensors by flat name, e.g. "critic/0/kernel". */
+export type Weights = Record<string, Tensor>;
+
+/** Compiles a function for inputs of the given shapes: one call of the program is one evaluation. */
+export const compile: (typeof programs)["compile"] = programs.compile;
+
+/** Compiles K updates of a state into one call, K chosen at each call; a `Learner` runs them. */
+export const compileUpdate: (typeof programs)["compileUpdate"] = programs.compileUpdate;
+
+/** A loss, its gradient with respect to each named tensor, and metrics handed through. */
+export const valueAndGradients: (typeof differentiate)["valueAndGradients"] = differentiate.valueAndGradients;
+
+/** The same numbers as a constant of differentiation. */
+export const stopGradient: (typeof tracing)["stopGradient"] = tracing.stopGradient;
+
+/** A host array baked into the program while tracing; an eager tensor otherwise. */
+export const constant: (typeof tracing)["constant"] = tracing.constant;
+
+/** Layer normalisation over the last axis with gain and shift; x [B, H], or stacked [E, B, H] with gain [E, H]. */
+export const layerNorm: (typeof normalizeLayer)["layerNorm"] = normalizeLayer.layerNorm;
+
+// Policies: a stored flow policy in physical units, opened in the engine or as an ONNX program.
+export type { Sizes as FlowSizes } from "./policies/flow.ts";
+export { features, residualState } from "./policies/features.ts";
+export { exportPolicy, FlowPolicy, type PolicyNormalization } from "./policies/policy.ts";
+
+/** The flow-matching chunk policy: hyperparameters, loss, sampling, update. */
+export const flow: typeof flowMethod = flowMethod;
+
+// Methods, one namespace each: hyperparameters, losses named after their equations, update, initial state.
+
+/** PLD: residual SAC on a frozen base policy. */
+export const pld: typeof pldMethod = pldMethod;
+
+/** Cal-QL: the pretraining of PLD's critic on offline successes. */
+export const calql: typeof calqlMethod = calqlMethod;
+
+/** SAC from scratch, without a base: PLD's control. */
+export const sac: typeof sacMethod = sacMethod;
+
+/** The residual policy that PLD trains: its scale over time and the program that acts. */
+export const residual: typeof residualMethod = residualMethod;
+
+// Environments: what an environment is, the ten tabletop tasks, many environments over workers, the scripted expert.
+export {
+  assertInitialState,
+  type Environment,
+  evaluationStates,
+  type Image,
+  type InitialState,
+  type ObjectState,
+  type Observation,
+  type Step,
+  type Task,
+} from "./envs/environment.ts";
+export { Pool } from "./envs/pool.ts";
+export { openTabletop, tasks } from "./envs/tabletop.ts";
+export { Expert } from "./envs/tabletop_expert.ts";
+
+// Data: codecs with equal bytes for equal content, the replay buffer, returns, normalisation.
+export { checkEpisode, type Episode } from "./data/episode.ts";
+export { decodeEpisodes, encodeEpisodes } from "./data/episodes_arrow.ts";
+export {
+  decodeNormalizations,
+  denormalize,
+  encodeNormalizations,
+  fit,
+  type FitOptions,
+  type Normalization,
+  normalize,
+} from "./data/normalization.ts";
+export { Replay, type RowShapes } from "./data/replay.ts";
+export { returnToGo, rewards } from "./data/returns.ts";
+export { decodeMixedSafetensors, decodeSafetensors, encodeSafetensors } from "./data/safetensors.ts";
+export { type Columns, decodeTable, encodeTable, numbers, strings } from "./data/table.ts";
+
+// Lab: what an experiment and a stage are.
+export type { Json } from "./lab/canonical.ts";
+export type { Graph, Handle, Handles, Override, StageOptions } from "./lab/experiment.ts";
+export {
+  type Artifact,
+  type Budget,
+  type Inputs,
+  type Kind,
+  mediaTypes,
+  type Outputs,
+  type Progress,
+  type StageContext,
+} from "./lab/stage.ts";
+
+/** Declares an experiment: the default export of its module. */
+export const experiment: (typeof experiments)["experiment"] = experiments.experiment;
+
+/** An experiment with any hyperparameters. */
+export type Experiment = ReturnType<(typeof experiments)["experiment"]>;
+
+/** What an experiment's graph function is given to add stages with. */
+export type AddStage = Parameters<Experiment["graph"]>[0];
+
+// Results: intervals and tests of success rates, comparisons of policies, reports.
+export {
+  aggregate,
+  iqm,
+  mean,
+  type PairedCluster,
+  pairedDifference,
+  type Resampling,
+} from "./results/bootstrap.ts";
+export { CLOSE, compareOutputs, type Comparison, type Verdict } from "./results/compare.ts";
+export {
+  decodeEvaluation,
+  type Outcome,
+  type Rate,
+  rate,
+  type Uplift,
+  uplift,
+} from "./results/evaluation.ts";
+export {
+  buildReport,
+  type Comparison as PolicyComparison,
+  type ComparisonRow,
+  type Cost,
+  type CurveRow,
+  type Override as ReportOverride,
+  type PolicyRow,
+  type Report,
+  type ReportInput,
+  type StageRow,
+} from "./results/report.ts";
+export { aggregateSeeds, type SeedsReport, type Spread } from "./results/seeds.ts";
+export {
+  type Cluster,
+  episodesToSettle,
+  holm,
+  type Interval,
+  mcnemar,
+  newcombe,
+  type Power,
+  signFlip,
+  statesToSettle,
+  student,
+  tango,
+  type Test,
+  wilson,
+  wilsonClustered,
+} from "./results/statistics.ts";
