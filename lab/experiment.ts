@@ -42,6 +42,8 @@ export interface Graph {
   readonly evaluations: Readonly<Record<string, Handle<"evaluation">>>;
   /** Learning curves by label. */
   readonly curves?: Readonly<Record<string, Handle<"metrics">>>;
+  /** Further questions "is `after` better than `before`?", by labels of evaluations, beside those about the first. */
+  readonly comparisons?: readonly { readonly after: string; readonly before: string }[];
 }
 
 /** A hyperparameter this experiment sets away from the method's default, and why. */

@@ -81,6 +81,32 @@ Deno.test("plan() gives seeds of one question the same definition, other questio
   assert.notEqual(definition(other), base);
 });
 
+Deno.test("plan() carries further comparisons, as part of the definition, and refuses unknown labels", () => {
+  const compared = (comparisons?: Graph["comparisons"]) =>
+    plan(
+      sample((stage, scope) => {
+        const { before } = usual(stage, scope).evaluations;
+        const evaluations = { before: before!, control: before!, after: before! };
+        return { evaluations, ...(comparisons ? { comparisons } : {}) };
+      }),
+      { set: [] },
+    );
+  const pairs = [{ after: "after", before: "control" }];
+  assert.deepEqual(compared(pairs).comparisons, pairs);
+  assert.equal("comparisons" in compared(), false);
+  assert.equal(compared([]).definition, compared().definition);
+  assert.notEqual(compared(pairs).definition, compared().definition);
+  assert.throws(() => compared([{ after: "aftr", before: "control" }]), {
+    message: 'Cannot compare evaluation "aftr": the graph has before, control, after',
+  });
+  for (const before of ["after", "before"]) {
+    assert.throws(() => compared([{ after: "after", before }]), {
+      message:
+        `Cannot compare "after" with "${before}" as a further pair: name two that are not compared anyway`,
+    });
+  }
+});
+
 Deno.test("plan() refuses graphs that are not well-formed", () => {
   const refuse = (build: (stage: AddStage) => unknown, message: RegExp) => {
     const graph = (stage: AddStage): Graph => {

@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { documentHash, type Json } from "./canonical.ts";
 import { UsageError } from "./errors.ts";
-import type { AddStage, Experiment, Handle } from "./experiment.ts";
+import type { AddStage, Experiment, Graph, Handle } from "./experiment.ts";
 import { repository } from "./module_graph.ts";
 import { type Request, resolve, type Setting } from "./overrides.ts";
 import type { Inputs, Kind, Outputs, StageModule } from "./stage.ts";
@@ -57,6 +57,8 @@ export interface Plan {
   readonly evaluations: Readonly<Record<string, Edge>>;
   /** Learning curves by label. */
   readonly curves: Readonly<Record<string, Edge>>;
+  /** Pairs of labels to compare beside those with the first; absent when there are none. */
+  readonly comparisons?: NonNullable<Graph["comparisons"]>;
   /** Hash of what was declared: name, version, hyperparameters and graph; the same for every seed. */
   readonly definition: string;
 }
@@ -80,6 +82,7 @@ export function plan(experiment: Experiment, request: Request): Plan {
   const { name, version, summary, seeds } = experiment;
   const evaluations = edges(graph.evaluations);
   const curves = edges(graph.curves ?? {});
+  const comparisons = pairs(graph);
   const declared = {
     kind: "uplift/definition",
     experiment: name,
@@ -89,6 +92,7 @@ export function plan(experiment: Experiment, request: Request): Plan {
     stages: stages.map(({ seed: _, ...stage }) => stage),
     evaluations,
     curves,
+    ...comparisons,
   };
   const definition = documentHash(declared as unknown as Json);
   const presets = Object.keys(experiment.presets);
@@ -105,6 +109,7 @@ export function plan(experiment: Experiment, request: Request): Plan {
     stages,
     evaluations,
     curves,
+    ...comparisons,
     definition,
   };
 }
@@ -154,6 +159,27 @@ function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
     [output, kind],
   ) => [output, { stage: name, output, kind }]);
   return Object.fromEntries(handles);
+}
+
+/** The graph's further comparisons, once their labels are known to be there. */
+function pairs({ evaluations, comparisons = [] }: Graph): Pick<Plan, "comparisons"> {
+  const labels = Object.keys(evaluations);
+  for (const { after, before } of comparisons) {
+    const unknown = [after, before].find((label) => !labels.includes(label));
+    if (unknown !== undefined) {
+      throw new Error(
+        `Cannot compare evaluation "${unknown}": the graph has ${labels.join(", ") || "no evaluations"}`,
+      );
+    }
+    if (after === before || before === labels[0]) {
+      throw new Error(
+        `Cannot compare "${after}" with "${before}" as a further pair: name two that are not compared anyway`,
+      );
+    }
+  }
+  return comparisons.length === 0
+    ? {}
+    : { comparisons: comparisons.map(({ after, before }) => ({ after, before })) };
 }
 
 const edge = ({ stage, output }: Handle): Edge => ({ stage, output });

@@ -3,11 +3,13 @@
  * the terminal. Equal inputs give equal bytes; nothing here reads a clock.
  */
 import { decodeTable, numbers } from "../data/table.ts";
-import { stream } from "../random.ts";
 import { forest, type ForestGroup, learningCurves } from "./charts.ts";
-import { decodeEvaluation, type Outcome, type Rate, rate, type Uplift, uplift } from "./evaluation.ts";
+import { byTask, compareAll, type ComparisonRow } from "./comparisons.ts";
+import { decodeEvaluation, type Rate, rate } from "./evaluation.ts";
 import { consoleReport, markdownReport } from "./report_text.ts";
-import { holm, statesToSettle, wilson } from "./statistics.ts";
+import { wilson } from "./statistics.ts";
+
+export type { Comparison, ComparisonRow } from "./comparisons.ts";
 
 /** What a stage cost, as its outcome says: a stage found in the store keeps the cost of the run that made it. */
 export interface StageRow {
@@ -57,6 +59,8 @@ export interface ReportInput {
   readonly evaluations: Readonly<Record<string, Uint8Array>>;
   /** Metrics tables by label; a column `success` is drawn, with a band where `episodes` says of how many it is a rate. */
   readonly curves: Readonly<Record<string, Uint8Array>>;
+  /** Pairs to compare beside those with the first one, by label: is `after` better than `before`? */
+  readonly comparisons?: readonly { readonly after: string; readonly before: string }[];
   /** Sentences for the end of the report. */
   readonly notes?: readonly string[];
 }
@@ -67,24 +71,6 @@ export interface PolicyRow extends Rate {
   readonly label: string;
   /** The same by task, for the tasks it was run on. */
   readonly tasks: readonly (Rate & { readonly task: string })[];
-}
-
-/** An uplift with its place in a family of comparisons. */
-export interface Comparison extends Uplift {
-  /** p adjusted for the family by Holm's method; null where there was no test. */
-  readonly holm: number | null;
-  /** Initial states that would settle a difference of this size with 80 % power; null where the interval leaves out 0. */
-  readonly settle: number | null;
-}
-
-/** A policy compared with the first one; all rows are one family, the tasks of a row another. */
-export interface ComparisonRow extends Comparison {
-  /** Name of the policy. */
-  readonly label: string;
-  /** Name of the first policy. */
-  readonly against: string;
-  /** The same by task. */
-  readonly tasks: readonly (Comparison & { readonly task: string })[];
 }
 
 /** A learning curve's numbers. */
@@ -102,12 +88,12 @@ export interface CurveRow {
 }
 
 /** The report as JSON. */
-export interface Report extends Omit<ReportInput, "evaluations" | "curves" | "notes"> {
+export interface Report extends Omit<ReportInput, "evaluations" | "curves" | "comparisons" | "notes"> {
   /** Names of all tasks, sorted. */
   readonly tasks: readonly string[];
   /** Success by policy, in the order given. */
   readonly policies: readonly PolicyRow[];
-  /** All policies but the first, each against the first. */
+  /** All policies but the first, each against the first; then the further pairs. */
   readonly comparisons: readonly ComparisonRow[];
   /** Learning curves, of the tables that have a success column. */
   readonly curves: readonly CurveRow[];
@@ -130,18 +116,17 @@ export interface Cost {
 /**
  * Builds the report. `svgs` are by file name without ".svg", which is how the Markdown names them.
  *
- * @throws {RangeError} when there is no evaluation, or one is empty or counts an episode twice
+ * @throws {RangeError} when there is no evaluation, one is empty or counts an episode twice, or a comparison names none
  * @throws {TypeError} when a table lacks a column
  */
 export function buildReport(
   input: ReportInput,
 ): { json: Report; markdown: string; svgs: Record<string, string>; console: string } {
-  const { evaluations, curves, ...declared } = input;
+  const { evaluations, curves, comparisons = [], ...declared } = input;
   const outcomes = Object.entries(evaluations).map(([label, bytes]) =>
     [label, decodeEvaluation(bytes, label)] as const
   );
-  const first = outcomes[0];
-  if (!first) {
+  if (outcomes.length === 0) {
     throw new RangeError(`Cannot report on "${input.experiment}" without evaluations: give at least one`);
   }
   const tasks = [...new Set(outcomes.flatMap(([, rows]) => rows.map((row) => row.task)))].sort();
@@ -153,56 +138,13 @@ export function buildReport(
       ...rate(rows),
       tasks: byTask(rows, tasks).map(([task, rows]) => ({ task, ...rate(rows) })),
     })),
-    comparisons: compare(first, outcomes.slice(1), tasks),
+    comparisons: compareAll(outcomes, comparisons, tasks),
     curves: Object.entries(curves).flatMap(([label, bytes]) => curve(label, bytes) ?? []),
     budget: { total: cost(input.stages), now: cost(input.stages.filter((stage) => stage.state === "run")) },
     notes: input.notes ?? [],
   };
   const svgs = figures(json);
   return { json, markdown: markdownReport(json, Object.keys(svgs)), svgs, console: consoleReport(json) };
-}
-
-/** Rows by task, for the tasks that occur. */
-function byTask(rows: readonly Outcome[], tasks: readonly string[]): [string, Outcome[]][] {
-  const groups = Map.groupBy(rows, (row) => row.task);
-  return tasks.flatMap((task) => groups.has(task) ? [[task, groups.get(task)!]] : []);
-}
-
-type Labelled = readonly [label: string, outcomes: readonly Outcome[]];
-
-function compare(
-  [against, before]: Labelled,
-  others: readonly Labelled[],
-  tasks: readonly string[],
-): ComparisonRow[] {
-  const rows = family(
-    others.map(([label, after]) => uplift(before, after, stream(0, "report", "uplift", label))),
-  );
-  return others.map(([label, after], i): ComparisonRow => {
-    const earlier = new Map(byTask(before, tasks));
-    const shared = byTask(after, tasks).filter(([task]) => earlier.has(task));
-    const perTask = family(
-      shared.map(([task, after]) =>
-        uplift(earlier.get(task)!, after, stream(0, "report", "uplift", label, task))
-      ),
-    );
-    return { label, against, ...rows[i]!, tasks: shared.map(([task], k) => ({ task, ...perTask[k]! })) };
-  });
-}
-
-/** Adjusts the tests of comparisons that are read together. */
-function family(rows: readonly Uplift[]): Comparison[] {
-  const tested = rows.filter((row) => row.test !== null);
-  const adjusted = new Map(holm(tested.map((row) => row.test!.p)).map((p, i) => [tested[i], p]));
-  return rows.map((row) => {
-    const { low, high } = row.interval;
-    const states = row.pairs > 0 && low <= 0 && high >= 0 ? statesToSettle(row.interval) : null;
-    return {
-      ...row,
-      holm: adjusted.get(row) ?? null,
-      settle: states !== null && Number.isFinite(states) ? states : null,
-    };
-  });
 }
 
 function curve(label: string, bytes: Uint8Array): CurveRow | undefined {

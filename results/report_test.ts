@@ -112,6 +112,46 @@ Deno.test("buildReport() counts successes and compares with the first evaluation
   ]);
 });
 
+const pairs = [{ after: "distilled", before: "control" }];
+
+Deno.test("buildReport() compares further pairs like the others, in the same family", () => {
+  const plain = buildReport(input());
+  const { json, markdown, console } = buildReport({ ...input(), comparisons: pairs });
+  const row = json.comparisons.at(-1)!;
+  assert.deepEqual([json.comparisons.length, row.label, row.against], [4, "distilled", "control"]);
+  const [distilled, control] = [json.policies[2]!, json.policies[3]!];
+  assert.equal(row.wins - row.losses, distilled.successes - control.successes);
+  assert.equal(row.pairs, 100);
+  assert.ok(row.interval.low > 0 && row.holm! < 0.05 && row.holm! >= row.test!.p);
+  for (const [i, earlier] of plain.json.comparisons.entries()) {
+    const { holm, ...rest } = json.comparisons[i]!;
+    const { holm: smaller, ...same } = earlier;
+    assert.deepEqual(rest, same);
+    assert.ok(holm! >= smaller!);
+  }
+  assert.match(markdown, /\*\*distilled over control\*\*: 4\d\.0 % → 8\d\.0 %, uplift \+/);
+  assert.match(markdown, /\n\| distilled over control \| \+\d+\.\d \| \[/);
+  assert.match(markdown, /Holm over 4 comparisons/);
+  assert.match(console, /\ndistilled over control +\+\d+\.\d +\[/);
+  assert.throws(
+    () => buildReport({ ...input(), comparisons: [{ after: "distil", before: "control" }] }),
+    { message: 'Cannot compare evaluation "distil": there are before, specialist, distilled, control' },
+  );
+});
+
+Deno.test("further pairs are compared by task and over seeds, too", () => {
+  const build = (seed: number) =>
+    buildReport({ ...input(seed, { tasks: ["pick", "push"], states: 20 }), comparisons: pairs });
+  const { json, markdown } = build(0);
+  assert.equal(markdown.match(/\n\| distilled over control \|(  \|){4} \+/g)!.length, 2);
+  const seeds = aggregateSeeds([json, build(1).json]);
+  const spread = seeds.json.uplift.at(-1)!;
+  assert.equal(spread.label, "distilled over control");
+  assert.deepEqual(spread.seeds[0], json.comparisons.at(-1)!.interval.estimate);
+  assert.match(seeds.markdown, /\n\| distilled over control \| \+/);
+  assert.match(seeds.console, /uplift of distilled over control +\+/);
+});
+
 Deno.test("buildReport() of one episode an initial state uses Wilson's, Tango's and McNemar's methods", () => {
   const { json, markdown } = buildReport(input(0, { noises: 1 }));
   const { interval, successes } = json.policies[0]!;
@@ -221,6 +261,6 @@ Deno.test("aggregateSeeds() refuses reports that do not belong together", () => 
   });
   assert.throws(() => aggregateSeeds([a!, { ...b!, version: 2 }]), {
     message: 'Cannot aggregate seed 1 of "pld-tabletop" v2 with seed 0 of "pld-tabletop" v1: ' +
-      "experiment, version, policies and tasks must be equal",
+      "experiment, version, policies, comparisons and tasks must be equal",
   });
 });

@@ -1,6 +1,7 @@
 /** A report's words: Markdown for reading and keeping, an aligned table for the terminal. */
 import { count, duration, percent, percentBounds, pointBounds, points, pValue } from "./format.ts";
-import type { Comparison, ComparisonRow, PolicyRow, Report, StageRow } from "./report.ts";
+import { type Comparison, comparisonName, type ComparisonRow } from "./comparisons.ts";
+import type { PolicyRow, Report, StageRow } from "./report.ts";
 
 /** A Markdown table; cells are escaped, the first column is left-aligned, the others as `align` says ("l" or "r"). */
 export function markdownTable(
@@ -50,12 +51,17 @@ const upliftCells = (row: Comparison) => [
   pValue(row.holm),
 ];
 
+/** How this report names a comparison. */
+const nameIn = ({ policies }: Report) => (row: ComparisonRow) => comparisonName(row, policies[0]!.label);
+
 /** The headline: what became of the first policy's success, one line a comparison. */
-function headline({ policies, comparisons }: Report): string[] {
+function headline(report: Report): string[] {
+  const { policies, comparisons } = report;
+  const name = nameIn(report);
   return comparisons.map((row) => {
     const of = (label: string) =>
       percent(policies.find((policy) => policy.label === label)!.interval.estimate);
-    return `**${row.label}**: ${of(row.against)} → ${of(row.label)}, uplift ${
+    return `**${name(row)}**: ${of(row.against)} → ${of(row.label)}, uplift ${
       points(row.interval.estimate)
     } points ` +
       `${pointBounds(row.interval)} (${row.interval.method}; Holm-adjusted p ${pValue(row.holm)}).`;
@@ -63,9 +69,10 @@ function headline({ policies, comparisons }: Report): string[] {
 }
 
 /** Sentences on comparisons that stay open. */
-function open(rows: readonly ComparisonRow[]): string[] {
-  return rows.filter((row) => row.settle !== null).map((row) =>
-    `The interval of ${row.label} holds 0: a difference of ${
+function open(report: Report): string[] {
+  const name = nameIn(report);
+  return report.comparisons.filter((row) => row.settle !== null).map((row) =>
+    `The interval of ${name(row)} holds 0: a difference of ${
       points(row.interval.estimate)
     } points would need about ` +
     `${count(row.settle!)} initial states (now ${count(row.interval.n)}) to be found with 80 % power.`
@@ -75,6 +82,7 @@ function open(rows: readonly ComparisonRow[]): string[] {
 function successSection(report: Report): string[] {
   const { policies, comparisons, tasks } = report;
   const against = policies[0]!.label;
+  const name = nameIn(report);
   const parts = [
     "## Success",
     markdownTable(
@@ -87,7 +95,7 @@ function successSection(report: Report): string[] {
     }. Mean length in control steps, over all episodes.`,
   ];
   if (comparisons.length > 0) {
-    const tests = comparisons.flatMap((row) => row.test ? [[row.label, row.test.method] as const] : []);
+    const tests = comparisons.flatMap((row) => row.test ? [[name(row), row.test.method] as const] : []);
     parts.push(
       `## Uplift over ${against}`,
       markdownTable(
@@ -95,9 +103,9 @@ function successSection(report: Report): string[] {
         "lrrrrrrr",
         comparisons.map((
           row,
-        ) => [row.label, ...upliftCells(row), pValue(row.mcnemar?.p ?? null), count(row.pairs)]),
+        ) => [name(row), ...upliftCells(row), pValue(row.mcnemar?.p ?? null), count(row.pairs)]),
       ),
-      `Intervals: ${methods(comparisons.map((row) => [row.label, row.interval.method]))}.` +
+      `Intervals: ${methods(comparisons.map((row) => [name(row), row.interval.method]))}.` +
         (tests.length > 0
           ? ` p: ${
             methods(tests)
@@ -106,24 +114,30 @@ function successSection(report: Report): string[] {
           }.`
           : "") +
         " Pairs share task, initial state and noise seed.",
-      ...open(comparisons),
+      ...open(report),
     );
   }
   if (tasks.length > 1) parts.push("## By task", ...tasks.map((task) => taskTable(report, task)), TASK_NOTE);
   return parts;
 }
 
-const TASK_NOTE = "Uplift, p and its adjustment (Holm over the tasks of a policy) as above, within the task.";
+const TASK_NOTE =
+  "Uplift, p and its adjustment (Holm over the tasks of a comparison) as above, within the task.";
 
-function taskTable({ policies, comparisons }: Report, task: string): string {
+function taskTable(report: Report, task: string): string {
+  const { policies, comparisons } = report;
+  const against = policies[0]!.label;
   const rows = policies.flatMap((policy) => {
     const rate = policy.tasks.find((each) => each.task === task);
     if (!rate) return [];
-    const compared = comparisons.find((row) => row.label === policy.label)?.tasks.find((each) =>
-      each.task === task
-    );
+    const row = comparisons.find((row) => row.label === policy.label && row.against === against);
+    const compared = row?.tasks.find((each) => each.task === task);
     return [[policy.label, ...rateCells(rate), ...(compared ? upliftCells(compared) : Array(5).fill(""))]];
   });
+  for (const row of comparisons.filter((row) => row.against !== against)) {
+    const compared = row.tasks.find((each) => each.task === task);
+    if (compared) rows.push([nameIn(report)(row), ...Array(4).fill(""), ...upliftCells(compared)]);
+  }
   const head = [
     "policy",
     "successes",
@@ -197,13 +211,17 @@ export function markdownReport(report: Report, figures: readonly string[]): stri
 /** The report in a terminal: success and uplift by policy, cost by stage. */
 export function consoleReport(report: Report): string {
   const { experiment, version, seed, result, policies, comparisons } = report;
-  const success = policies.map((policy) => {
-    const row = comparisons.find((each) => each.label === policy.label);
-    const uplift = row
-      ? [points(row.interval.estimate), pointBounds(row.interval), pValue(row.holm)]
-      : ["", "", ""];
-    return [policy.label, ...rateCells(policy), ...uplift];
-  });
+  const against = policies[0]!.label;
+  const uplift = (row: ComparisonRow | undefined) =>
+    row ? [points(row.interval.estimate), pointBounds(row.interval), pValue(row.holm)] : ["", "", ""];
+  const success = [
+    ...policies.map((policy) => {
+      const row = comparisons.find((each) => each.label === policy.label && each.against === against);
+      return [policy.label, ...rateCells(policy), ...uplift(row)];
+    }),
+    ...comparisons.filter((row) => row.against !== against)
+      .map((row) => [nameIn(report)(row), ...Array(4).fill(""), ...uplift(row)]),
+  ];
   return [
     `${experiment} v${version}, seed ${seed}, result ${result.slice(0, 12)}`,
     alignedTable(
@@ -211,7 +229,7 @@ export function consoleReport(report: Report): string {
       "lrrrrrrr",
       success,
     ),
-    ...open(comparisons),
+    ...open(report),
     alignedTable(
       ["stage", "state", "time", "environment steps", "gradient steps"],
       "llrrr",

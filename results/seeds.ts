@@ -2,6 +2,7 @@
 import { stream } from "../random.ts";
 import { aggregate } from "./bootstrap.ts";
 import { forest } from "./charts.ts";
+import { comparisonName } from "./comparisons.ts";
 import type { Rate } from "./evaluation.ts";
 import { percent, percentBounds, pointBounds, points } from "./format.ts";
 import type { Report } from "./report.ts";
@@ -10,7 +11,7 @@ import { type Interval, student } from "./statistics.ts";
 
 /** A quantity of each seed, and its aggregates over seeds. */
 export interface Spread {
-  /** Name of the policy. */
+  /** Name of the policy, or "x over y" of an uplift that is not over the first policy. */
   readonly label: string;
   /** Over all tasks, one value a seed. */
   readonly seeds: readonly number[];
@@ -32,7 +33,7 @@ export interface SeedsReport {
   readonly tasks: readonly string[];
   /** Success rate by policy. */
   readonly success: readonly Spread[];
-  /** Success minus that of the first policy, within each seed. */
+  /** Success minus that of the first policy, or between the further pairs, within each seed. */
   readonly uplift: readonly Spread[];
 }
 
@@ -41,8 +42,8 @@ export interface SeedsReport {
  * interval around the mean is honest with few seeds; the interval of the IQM resamples seeds within each task (rliable's
  * stratified bootstrap), cannot leave the range of the seeds, and should be read from five seeds on.
  *
- * @throws {RangeError} when there are fewer than two reports, they differ in experiment, version, policies or tasks, or a
- * seed occurs twice
+ * @throws {RangeError} when there are fewer than two reports, they differ in experiment, version, policies,
+ * comparisons or tasks, or a seed occurs twice
  */
 export function aggregateSeeds(
   reports: readonly Report[],
@@ -74,8 +75,10 @@ export function aggregateSeeds(
     const byTask = tasks.map((_, t) => reports.map((report) => estimate(report.policies[i]!.tasks[t]!)));
     return spread("success", label, reports.map((report) => estimate(report.policies[i]!)), byTask);
   });
-  const uplift = first.comparisons.map(({ label, tasks }, i): Spread => {
+  const uplift = first.comparisons.map((row, i): Spread => {
+    const { tasks } = row;
     const byTask = tasks.map((_, t) => reports.map((report) => estimate(report.comparisons[i]!.tasks[t]!)));
+    const label = comparisonName(row, first.policies[0]!.label);
     return spread("uplift", label, reports.map((report) => estimate(report.comparisons[i]!)), byTask);
   });
   const { experiment, version, tasks } = first;
@@ -94,11 +97,12 @@ function agree(report: Report, first: Report): void {
       r.experiment,
       r.version,
       r.policies.map(({ label, tasks }) => [label, tasks.map((t) => t.task)]),
+      r.comparisons.map(({ label, against }) => [label, against]),
     ]);
   if (identity(report) === identity(first)) return;
   throw new RangeError(
     `Cannot aggregate seed ${report.seed} of "${report.experiment}" v${report.version} with seed ${first.seed} of ` +
-      `"${first.experiment}" v${first.version}: experiment, version, policies and tasks must be equal`,
+      `"${first.experiment}" v${first.version}: experiment, version, policies, comparisons and tasks must be equal`,
   );
 }
 

@@ -39,6 +39,7 @@ export async function reportOn(
     }),
     evaluations: bytes(plan.evaluations),
     curves: bytes(plan.curves),
+    ...(plan.comparisons ? { comparisons: plan.comparisons } : {}),
   });
   writeReport(`${plan.definition}-${plan.seed}`, report, store);
   return report;
