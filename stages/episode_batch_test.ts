@@ -21,12 +21,12 @@ const plans = (count: number) => (i: number): Plan | undefined =>
 const third = ({ tags }: Episode) => tags.noise! % 3 === 2;
 
 /** Runs `count` plans at most until two episodes of every third are kept. */
-async function batch(count: number, conditions: Conditions = {}, partial = false) {
+async function batch(count: number, conditions: Conditions = {}, actor = idle) {
   const { context, record } = bareContext(conditions);
   await using pool = await Pool.open({ suite: "tabletop", lanes: 3, workers: 1 });
-  const options = { pool, size: 3, actor: idle, observations: false, keep: third, plan: plans(count) };
+  const options = { pool, size: 3, actor, observations: false, keep: third, plan: plans(count) };
   try {
-    return { record, ...await runEpisodes(context, { ...options, wanted: 2, partial }) };
+    return { record, ...await runEpisodes(context, { ...options, wanted: 2 }) };
   } catch (error) {
     if (error instanceof Interruption) return { record, tried: [], kept: [] };
     throw error;
@@ -57,20 +57,14 @@ Deno.test("runEpisodes() resumes to the bytes of an uninterrupted run, and runs 
   }
 });
 
-Deno.test("runEpisodes() of a checkpoint that lacks nothing runs no episode", async () => {
-  const { tried, record: { checkpoints } } = await batch(6, { alwaysDue: true }, true);
-  // The episode that ends the batch is in no checkpoint: so resume as if there were no plan for it.
-  assert.equal(checkpoints.length, 5);
-  const all = await batch(5, { checkpoint: checkpoints.at(-1) }, true);
-  assert.equal(digestOf(encodeEpisodes(all.tried)), digestOf(encodeEpisodes(tried.slice(0, 5))));
-  assert.equal(all.record.progress.length, 0);
-});
-
-Deno.test("runEpisodes() says when the attempts run out, unless a part is enough", async () => {
-  await assert.rejects(batch(4), {
-    message: "Cannot keep 2 episodes: 1 of the 4 tried were of the wanted kind; " +
-      "allow more attempts or improve the policy that acts",
-  });
-  const { tried, kept } = await batch(4, {}, true);
-  assert.deepEqual([tried.length, kept.length], [4, 1]);
+Deno.test("runEpisodes() says when the attempts run out, and runs none that a checkpoint holds", async () => {
+  const { record: { checkpoints } } = await batch(20, { alwaysDue: true });
+  assert.equal(checkpoints.length, 5, "the episode that ends the batch needs none");
+  const message = "Cannot keep 2 episodes: 1 of the 5 tried were of the wanted kind; " +
+    "allow more attempts or improve the policy that acts";
+  await assert.rejects(batch(5), { message });
+  const begun: number[] = [];
+  const watched: Actor = { ...idle, begin: ({ plan }) => begun.push(plan.noise) };
+  await assert.rejects(batch(5, { checkpoint: checkpoints[3] }, watched), { message });
+  assert.deepEqual(begun, [4]);
 });

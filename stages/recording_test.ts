@@ -41,7 +41,6 @@ Deno.test("observationAt() of a stored episode is the observation rounded to flo
 
 Deno.test("finish() keeps the plan and its tags, with all rows of every column", async () => {
   const { recording } = await played(3);
-  assert.equal(recording.length, 3);
   const episode = recording.finish(false);
   const { columns, ...rest } = episode;
   assert.deepEqual(rest, {
@@ -53,9 +52,7 @@ Deno.test("finish() keeps the plan and its tags, with all rows of every column",
     tags: { noise: 3, baseSteps: 2 },
   });
   assert.deepEqual(columns.action!.shape, [3, 7]);
-  assert.deepEqual(columns.action!.data, recording.column("action"));
   for (const { shape } of Object.values(columns)) assert.equal(shape[0], 3);
-  assert.equal(recording.column("base").length, 0);
 });
 
 Deno.test("observationAt() names what it cannot read", async () => {

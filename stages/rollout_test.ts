@@ -61,7 +61,7 @@ Deno.test("trainingSuccess() runs the asked number of training states, a million
   await using pool = await Pool.open({ suite: "tabletop", lanes: 2, workers: 1 });
   const plans: unknown[] = [];
   const actor: Actor = { ...wandering, begin: ({ plan }) => plans.push([plan.state, plan.noise]) };
-  const success = await trainingSuccess({ pool, lanes: 2, actor, task, first: 50, episodes: 3 });
-  assert.equal(success, 0);
+  const result = await trainingSuccess({ pool, lanes: 2, actor, task, first: 50, episodes: 3 });
+  assert.deepEqual(result, { success: 0, environmentSteps: 3 * task.maxSteps });
   assert.deepEqual(plans, [0, 1, 2].map((i) => [{ split: "training", index: 1_000_050 + i }, 1]));
 });
