@@ -171,8 +171,6 @@ export {
 } from "./results/evaluation.ts";
 export {
   buildReport,
-  type Comparison as PolicyComparison,
-  type ComparisonRow,
   type Cost,
   type CurveRow,
   type Override as ReportOverride,
