@@ -161,6 +161,7 @@ export {
   type Resampling,
 } from "./results/bootstrap.ts";
 export { CLOSE, compareOutputs, type Comparison, type Verdict } from "./results/compare.ts";
+export type { Comparison as PolicyComparison, ComparisonRow, Pair } from "./results/comparisons.ts";
 export {
   decodeEvaluation,
   type Outcome,
