@@ -48,7 +48,7 @@ function graph(
       residuals: [],
       scales: [],
     },
-    { tasks, ...h.evaluation, execute, xi: 0.5, xiGripper: null, lanes },
+    { tasks, ...h.evaluation, execute, lanes },
     { name: "evaluate.base", seed: 0 },
   );
   const scratch = stage(trainSac, { demonstrations }, {

@@ -29,10 +29,6 @@ export const parameters = z.strictObject({
   task: z.string().describe("the specialist's task"),
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the base's one-hot input"),
   execute: z.int().min(1).max(64).describe("actions executed of each chunk of the base"),
-  xi: z.number().min(0).max(2).describe("residual scale"),
-  xiGripper: z.number().min(0).max(2).nullable().describe(
-    "residual scale of the gripper dimension; null: xi",
-  ),
   alpha: z.number().min(0).max(1).describe("T_base is uniform below this share of the step budget"),
   episodes: z.int().min(1).max(10_000).describe("successes to keep"),
   attempts: z.int().min(1).max(100_000).describe("episodes tried at most"),
@@ -44,8 +40,7 @@ export const parameters = z.strictObject({
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
-  const { task: name, tasks, execute, xi, xiGripper, alpha, episodes, attempts, first, lanes } =
-    context.parameters;
+  const { task: name, tasks, execute, alpha, episodes, attempts, first, lanes } = context.parameters;
   const { weights, normalization, residual, scale } = context.input;
   const task = taskOf(name);
   await using base = await openBase({ ...context, weights, normalization, lanes, execute, tasks });
@@ -55,8 +50,6 @@ export async function run(
     scales: [scale],
     tasks: [name],
     lanes,
-    xi,
-    xiGripper,
   });
   await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
   const baseSteps = (i: number) =>

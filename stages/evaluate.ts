@@ -24,10 +24,6 @@ export const outputs = { evaluation: "evaluation", episodes: "episodes" } as con
 export const parameters = z.strictObject({
   ...protocol,
   execute: z.int().min(1).max(64).describe("actions executed of each chunk"),
-  xi: z.number().min(0).max(2).describe("residual scale"),
-  xiGripper: z.number().min(0).max(2).nullable().describe(
-    "residual scale of the gripper dimension; null: xi",
-  ),
 });
 
 /** Without `residuals` the base acts alone; otherwise there is one specialist for each task, in their order. */

@@ -21,10 +21,18 @@ export const inputs = { offline: "episodes" } as const;
 /** The learner state that the online phase starts from, and the losses. */
 export const outputs = { weights: "weights", losses: "metrics" } as const;
 
+/** What pre-training needs of the learner: a longer warm-up or a larger buffer trains the same critic. */
+export const pretraining = pld.hyperparameters.omit({
+  buffer: true,
+  warmupEpisodes: true,
+  criticUpdates: true,
+  nextActions: true,
+});
+
 /** What the stage is told. */
 export const parameters = z.strictObject({
   execute: z.int().min(1).max(64).describe("actions executed of each chunk of the base"),
-  learner: pld.hyperparameters,
+  learner: pretraining,
   calql: calql.hyperparameters,
 });
 
@@ -37,7 +45,8 @@ const LEAST_XI = 1e-3;
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
-  const { parameters: { execute, learner: h, calql: c }, seed } = context;
+  const { parameters: { execute, learner, calql: c }, seed } = context;
+  const h = pld.hyperparameters.parse(learner);
   const episodes = decodeEpisodes(await Deno.readFile(context.input.offline.path));
   const scale = stateScale(episodes, execute);
   const offline = offlineReplay(episodes, { scale, execute, reward: h });
@@ -52,14 +61,14 @@ export async function run(
   const [draw, noise] = ["draw", "noise"].map((name, i) =>
     new Stream(stream(seed, "calql", name).key, progress.counters[i])
   ) as [Stream, Stream];
-  await using learner = await Learner.create(
+  await using critic = await Learner.create(
     compileUpdate(calql.update(h, c), shapes),
     saved?.tensors ?? pld.initialize(stream(seed, "calql", "initialize"), sizes, h),
     { threads: context.threads },
   );
   const xi = residualScale(h, h.xiSchedule.steps).map((x) => Math.max(x, LEAST_XI));
   const save = () =>
-    context.checkpoint.write(encodeSafetensors(learner.state, {
+    context.checkpoint.write(encodeSafetensors(critic.state, {
       progress: JSON.stringify({ ...progress, counters: [draw.counter, noise.counter] }),
     }));
 
@@ -74,7 +83,7 @@ export async function run(
     for (const x of [nextNoise, currentNoise, followingNoise, actorNoise]) noise.fillNormal(x!.data);
     noise.fillUniform(random!.data, -1, 1);
     for (let i = 0; i < calls; i++) scales!.data.set(xi, i * xi.length);
-    const metrics = await learner.update(batches);
+    const metrics = await critic.update(batches);
     progress.step += calls;
     const means = Object.entries(metrics).map((
       [name, { data }],
@@ -99,8 +108,8 @@ export async function run(
     if (context.checkpoint.due()) await save();
   }
   const state = h.keepPretrainedActor
-    ? learner.state
-    : pld.resetActor(stream(seed, "calql", "actor"), learner.state, sizes, h);
+    ? critic.state
+    : pld.resetActor(stream(seed, "calql", "actor"), critic.state, sizes, h);
   await context.output.weights.write(encodeSafetensors(state));
   await context.output.losses.write(
     encodeTable(

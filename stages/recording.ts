@@ -94,11 +94,6 @@ export class Recording {
     this.#length++;
   }
 
-  /** The values of one column so far, row after row; empty when nothing was recorded under that name. */
-  column(name: string): Float32Array {
-    return Float32Array.from(this.#columns.get(name)?.values ?? []);
-  }
-
   /** The finished episode. */
   finish(success: boolean): Episode {
     const columns: Record<string, NDArray> = {};

@@ -56,9 +56,9 @@ export class Specialist {
   }
 
   /**
-   * Opens the actor of a learner's weights for `lanes` rows.
+   * Opens the actor among `weights`, which also hold its residual scale, "xi" [7].
    *
-   * @throws {Error} when the weights hold no actor
+   * @throws {Error} when the weights hold no actor or no scale
    */
   static async open(
     { weights, scale, lanes }: {
@@ -144,7 +144,7 @@ export async function openSpecialists(
     }
     byTask.set(
       tasks[i]!,
-      await Specialist.open({ weights: tensors, scale: state, xi: reach, lanes }),
+      await Specialist.open({ weights: tensors, scale: state, lanes }),
     );
   }
   return new Specialists(byTask);

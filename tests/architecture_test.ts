@@ -16,7 +16,8 @@ const allowed: Record<string, readonly string[]> = {
   data: ["random.ts", "ndarray.ts"],
   lab: ["random.ts"],
   stages: ["rl", "policies", "nn", "engine", "envs", "data", "random.ts", "ndarray.ts"],
-  experiments: ["stages", "lab/experiment.ts", "rl", "envs"],
+  // Experiments name tasks and compose the schemas of hyperparameters where methods declare them.
+  experiments: ["stages", "lab/experiment.ts", "rl", "policies", "envs"],
   results: ["lab", "data", "random.ts", "ndarray.ts"],
   tasks: ["experiments", "lab", "results", "data"],
 };

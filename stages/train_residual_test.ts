@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { decodeNormalizations } from "../data/normalization.ts";
+import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.ts";
+import { decodeTable } from "../data/table.ts";
+import { Pool } from "../envs/pool.ts";
+import { stream } from "../random.ts";
+import * as pld from "../rl/pld.ts";
+import { artifact, attempt, type Conditions, digests } from "../tests/stage_context.ts";
+import { capableBase, demonstrations, episodesOf, task, tasks } from "../tests/tabletop_subjects.ts";
+import * as trainResidual from "./train_residual.ts";
+import { stateScale } from "./transitions.ts";
+
+const EXECUTE = 8, STEPS = 480, FIRST = 12, LANES = 2;
+const base = await capableBase();
+const offline = await demonstrations(2);
+const learner = {
+  batch: 8,
+  width: 16,
+  layers: 2,
+  warmupEpisodes: 1,
+  xi: 0.1,
+  xiSchedule: { from: 0.05, steps: 400 },
+};
+const scale = stateScale(await episodesOf(offline), EXECUTE);
+const critic = await artifact(
+  "weights",
+  encodeSafetensors(
+    pld.initialize(
+      stream(0, "critic"),
+      { state: scale.center.length, action: 7 },
+      pld.hyperparameters.parse(learner),
+    ),
+  ),
+);
+
+const run = (conditions: Conditions = {}, online: object = {}) =>
+  attempt(trainResidual, { ...base, offline, critic }, {
+    task: task.name,
+    tasks,
+    execute: EXECUTE,
+    first: FIRST,
+    learner,
+    online: {
+      steps: STEPS,
+      lanes: LANES,
+      iterations: 2,
+      probing: 0.5,
+      evaluateEvery: 200,
+      evaluationEpisodes: 2,
+      selectFrom: 0.3,
+      ...online,
+    },
+  }, conditions);
+
+const whole = await run();
+
+Deno.test("train_residual interrupted anywhere resumes to the bytes of an uninterrupted run", async () => {
+  // In the warm-up, just after an evaluation, while learning, and after the last round.
+  for (const interruptAt of [7, 100, 190, STEPS / LANES]) {
+    const stopped = await run({ interruptAt });
+    assert.ok(stopped.interrupted && stopped.checkpoints.length === 1);
+    const resumed = await run({ checkpoint: stopped.checkpoints[0], workers: 2 });
+    assert.deepEqual(digests(resumed), digests(whole), `interrupted after ${interruptAt} rounds`);
+    assert.equal(
+      stopped.budget.environmentSteps + resumed.budget.environmentSteps,
+      whole.budget.environmentSteps,
+    );
+    assert.equal(stopped.budget.gradientSteps + resumed.budget.gradientSteps, whole.budget.gradientSteps);
+  }
+});
+
+Deno.test("train_residual writes the same bytes when checkpoints are due all the time", async () => {
+  const watched = await run({ alwaysDue: true });
+  assert.equal(watched.checkpoints.length, STEPS / LANES);
+  assert.deepEqual(digests(watched), digests(whole));
+  const stored = watched.checkpoints.map((bytes) => decodeSafetensors(bytes));
+
+  // While warming up the base acts alone; the executed actions of the rows stored by then are the base's.
+  const rows = (at: number, name: string) => stored[at]!.tensors[`replay/column/${name}`]!;
+  const begun = (at: number) => stored[at]!.tensors["lanes/episodes"]!.data[0]! - LANES;
+  const warm = stored.findIndex((_, at) => begun(at) >= learner.warmupEpisodes);
+  assert.ok(warm > 50 && warm < stored.length - 20, `the warm-up ends after ${warm} rounds`);
+  const count = rows(warm, "action").shape[0]!;
+  assert.deepEqual(rows(warm, "action").data, rows(warm, "base").data);
+  const last = stored.length - 1, later = 7 * count;
+  assert.deepEqual(rows(last, "action").data.slice(0, later), rows(warm, "action").data);
+  assert.notDeepEqual(rows(last, "action").data.slice(later), rows(last, "base").data.slice(later));
+  rows(last, "action").data.forEach((x, i) =>
+    assert.ok(Math.abs(x - rows(last, "base").data[i]!) <= learner.xi + 1e-6)
+  );
+
+  // Probed steps never enter the replay.
+  const { seed, steps } = { seed: 0, steps: stored.length };
+  const length = (episode: number) => {
+    const draw = stream(seed, "probe", episode), drawn = draw.integer(Math.floor(0.4 * task.maxSteps) + 1);
+    return draw.uniform() < 0.5 ? drawn : 0;
+  };
+  const episodes = Array.from({ length: LANES }, () => ({ number: -1, t: 0 }));
+  let wanted = 0;
+  for (let at = 0; at < steps; at++) {
+    episodes.forEach((lane, i) => {
+      const number = at === 0 ? i : stored[at - 1]!.tensors[`lanes/${i}/counters`]!.data[0]!;
+      if (number !== lane.number) Object.assign(lane, { number, t: 0 });
+      if (lane.t++ >= length(number)) wanted++;
+    });
+  }
+  assert.equal(rows(last, "action").shape[0], wanted);
+  assert.ok(wanted < STEPS, "some steps were probed");
+});
+
+Deno.test("train_residual meets training states alone, and evaluates on others than it learns on", async () => {
+  const { reset } = Pool.prototype;
+  const states: { split: string; index: number }[] = [];
+  Pool.prototype.reset = function (lane, name, state, replay) {
+    states.push(state);
+    return reset.call(this, lane, name, state, replay);
+  };
+  try {
+    await run({}, { steps: 8, evaluationEpisodes: 3 });
+  } finally {
+    Pool.prototype.reset = reset;
+  }
+  assert.ok(states.every(({ split }) => split === "training"));
+  const evaluated = [0, 1, 2].map((i) => FIRST + 1_000_000 + i);
+  // At the start and at the end.
+  assert.deepEqual(states.map(({ index }) => index).sort((a, b) => a - b), [
+    FIRST,
+    FIRST + 1,
+    ...evaluated.flatMap((index) => [index, index]),
+  ]);
+});
+
+Deno.test("train_residual writes the curve, the scale and the state of its best evaluation", async () => {
+  const { output, budget } = whole;
+  const curve = decodeTable(await Deno.readFile(output.curve.path));
+  assert.deepEqual([...curve.environment_steps as Float64Array], [0, 200, 400, 480]);
+  assert.deepEqual([...curve.episodes as Float64Array], [2, 2, 2, 2]);
+  const learned = curve.gradient_steps!.at(-1) as number;
+  assert.ok(learned > 0 && budget.gradientSteps === learned);
+  assert.ok(Number.isNaN(curve["critic/loss"]![0]), "before the first update a metric has no value");
+  assert.ok((curve["critic/loss"]!.at(-1) as number) > 0);
+  assert.ok(budget.environmentSteps > STEPS, "the evaluations' steps are paid for");
+  assert.deepEqual(decodeNormalizations(await Deno.readFile(output.scale.path)), { state: scale });
+  const { tensors: { xi } } = decodeSafetensors(await Deno.readFile(output.weights.path));
+  const best = [1, 2, 3].reduce((a, b) => curve.success![b]! >= curve.success![a]! ? b : a);
+  const reach = 0.05 + 0.05 * Math.min(1, (curve.environment_steps![best] as number) / 400);
+  assert.deepEqual(xi!.data, new Float32Array(7).fill(reach));
+});
+
+Deno.test("train_residual refuses calls of the learner that do not fit the lanes", async () => {
+  await assert.rejects(run({}, { iterations: 1, lanes: 4 }), {
+    message: /^Cannot make 1 updates for each environment step in calls of 1 x 2: .* the 4 lanes$/,
+  });
+});
