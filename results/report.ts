@@ -194,7 +194,8 @@ function figures(report: Report): Record<string, string> {
     }));
     svgs["success_by_task"] = forest({ title: "Success by task", subtitle, groups });
   }
-  const reference = { label: policies[0]!.label, rate: policies[0]!.interval.estimate };
+  // Two kinds of states in one figure: the legend says which line is measured on which.
+  const reference = { label: `${policies[0]!.label}, held-out states`, rate: policies[0]!.interval.estimate };
   for (const [unit, rows] of Map.groupBy(report.curves, (each) => each.unit)) {
     // Curves and policies that share a label share a colour; the others take the colours after the policies'.
     const labels = [
@@ -205,7 +206,7 @@ function figures(report: Report): Record<string, string> {
       xLabel: unit.replaceAll("_", " "),
       reference,
       curves: rows.map(({ label, x, success, episodes }) => ({
-        label,
+        label: `${label}, training states`,
         x,
         y: success.map((rate) => rate ?? NaN),
         colour: labels.indexOf(label),

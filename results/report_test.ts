@@ -143,7 +143,7 @@ Deno.test("further pairs are compared by task and over seeds, too", () => {
   const build = (seed: number) =>
     buildReport({ ...input(seed, { tasks: ["pick", "push"], states: 20 }), comparisons: pairs });
   const { json, markdown } = build(0);
-  assert.equal(markdown.match(/\n\| distilled over control \|(  \|){4} \+/g)!.length, 2);
+  assert.equal(markdown.match(/\n\| distilled over control \|( {2}\|){4} \+/g)!.length, 2);
   const seeds = aggregateSeeds([json, build(1).json]);
   const spread = seeds.json.uplift.at(-1)!;
   assert.equal(spread.label, "distilled over control");
@@ -159,6 +159,17 @@ Deno.test("buildReport() of one episode an initial state uses Wilson's, Tango's 
   assert.equal(json.comparisons[0]!.interval.method, "Tango, 50 pairs");
   assert.deepEqual(json.comparisons[0]!.test, json.comparisons[0]!.mcnemar);
   assert.match(markdown, /Intervals: Wilson\. Mean length/);
+});
+
+Deno.test("learning curves say that they are on training states, and the line they are held against is not", () => {
+  const { svgs, markdown } = buildReport(input());
+  const svg = svgs["success_over_environment_steps"]!;
+  assert.match(svg, /<text [^>]*>specialist, training states<\/text>/);
+  assert.match(svg, /<text [^>]*>before, held-out states<\/text>/);
+  assert.match(
+    markdown,
+    /Curves: success on training states, .* success of before on held-out initial states/,
+  );
 });
 
 Deno.test("buildReport() compares by task where there are several", () => {

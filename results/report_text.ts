@@ -168,6 +168,12 @@ function budgetRows({ stages, budget }: Report): string[][] {
   return [...stages.map(stageCells), sum("total", budget.total), sum("of it now", budget.now)];
 }
 
+/** Which states the lines of the learning curves are measured on. */
+const curveNote = ({ policies }: Report) =>
+  `Curves: success on training states, with exploration, while learning. Dashed line: success of ${
+    policies[0]!.label
+  } on held-out initial states, as in the tables above; the two are not the same measurement.`;
+
 /** The report as Markdown; `figures` are names of SVG files beside it, without ".svg". */
 export function markdownReport(report: Report, figures: readonly string[]): string {
   const { experiment, version, summary, seed, result, overrides, notes, hyperparameters } = report;
@@ -182,7 +188,7 @@ export function markdownReport(report: Report, figures: readonly string[]): stri
     ...figure("success"),
     ...successSection(report),
     ...figure("success_by_task"),
-    ...(curves.length > 0 ? ["## Learning", ...curves.flatMap(figure)] : []),
+    ...(curves.length > 0 ? ["## Learning", ...curves.flatMap(figure), curveNote(report)] : []),
     "## Budget",
     markdownTable(
       ["stage", "state", "time", "environment steps", "gradient steps"],
