@@ -24,8 +24,20 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** `, did you mean "learner.gamma"`, or nothing without candidates. */
-export function suggestion(name: string, candidates: Iterable<string>): string {
-  const best = nearest(name, candidates);
-  return best === undefined ? "" : `, did you mean "${best}"`;
+/**
+ * `, did you mean "learner.gamma"` where a candidate is close (at most two edits, or a third of the name's length),
+ * else the names there are, as `; there are a, b`; nothing without candidates. `listed` are the names to list where
+ * the candidates are too many.
+ */
+export function suggestion(
+  name: string,
+  candidates: Iterable<string>,
+  listed: Iterable<string> = candidates,
+): string {
+  const all = [...candidates];
+  const best = nearest(name, all);
+  if (best === undefined) return "";
+  if (distance(name, best) <= Math.max(2, name.length / 3)) return `, did you mean "${best}"`;
+  const names = [...listed === candidates ? all : listed];
+  return `; there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`;
 }

@@ -82,9 +82,7 @@ function presetValues(experiment: Experiment, preset: string | undefined): Reado
   if (Object.hasOwn(experiment.presets, preset)) return experiment.presets[preset]!;
   const names = Object.keys(experiment.presets);
   throw new UsageError(
-    `Cannot use preset "${preset}" of ${experiment.name}: it has ${names.join(", ")}${
-      suggestion(preset, names)
-    }`,
+    `Cannot find preset "${preset}" of ${experiment.name}${suggestion(preset, names)}`,
   );
 }
 
@@ -171,7 +169,10 @@ function find(schema: Schema, path: string): Schema {
     const inside = known.filter((name) => name.startsWith(`${path}.`));
     throw new UsageError(`Cannot set ${path}: it is a group, name one of ${inside.join(", ")}`);
   }
-  throw new UsageError(`Cannot set ${path}: there is no such hyperparameter${suggestion(path, known)}`);
+  const groups = new Set(known.map((name) => name.replace(/\..*/, ".*")));
+  throw new UsageError(
+    `Cannot set ${path}: there is no such hyperparameter${suggestion(path, known, groups)}`,
+  );
 }
 
 function leaves(node: Schema, path = ""): string[] {

@@ -74,7 +74,12 @@ Deno.test("resolve() says in one line what is wrong, what is allowed and what is
       'Cannot set learner.gama: there is no such hyperparameter, did you mean "learner.gamma"',
     ],
     [{ params: { learner: 3 } }, "Cannot read parameters of learner: expected names and values"],
-    [{ preset: "smok" }, 'Cannot use preset "smok" of sample: it has smoke, did you mean "smoke"'],
+    [{ preset: "smok" }, 'Cannot find preset "smok" of sample, did you mean "smoke"'],
+    [{ preset: "paper" }, 'Cannot find preset "paper" of sample; there is smoke'],
+    [
+      { set: ["momentum=0.9"] },
+      "Cannot set momentum: there is no such hyperparameter; there are learner.*, tasks",
+    ],
   ];
   for (const [request, message] of cases) {
     assert.throws(() => ask(request), (error) => {
