@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type AddStage, type Experiment, experiment, type Graph } from "./experiment.ts";
 import { repository } from "./module_graph.ts";
 import { plan } from "./plan.ts";
+import { UsageError } from "./errors.ts";
 
 const parameters = z.strictObject({ steps: z.int().min(1).default(10) });
 const source = {
@@ -134,6 +135,21 @@ Deno.test("plan() refuses graphs that are not well-formed", () => {
     // @ts-expect-error an input is missing
     stage(measure, { weights }, {}, { name: "d" });
   }, /Cannot add stage "d": it needs an input "episodes"/);
+});
+
+Deno.test("plan() tells what a graph() throws as wrong use, in one line", () => {
+  const refuse = (text: string, message: string) => {
+    const graph = (): Graph => {
+      throw new RangeError(text);
+    };
+    assert.throws(() => plan(sample(graph), { set: [] }), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.equal(error.message, message);
+      return true;
+    });
+  };
+  refuse("lanes must divide 10.\nSee there", "Cannot plan sample: lanes must divide 10");
+  refuse("Cannot use 3 lanes: they must divide 10", "Cannot use 3 lanes: they must divide 10");
 });
 
 Deno.test("experiment() refuses names, versions and seeds of another form", () => {

@@ -1,7 +1,7 @@
 /** A plan: an experiment's graph under one request, as plain JSON. Planning computes nothing and reads no store. */
 import type { z } from "zod";
 import { documentHash, type Json } from "./canonical.ts";
-import { UsageError } from "./errors.ts";
+import { firstLine, UsageError } from "./errors.ts";
 import type { AddStage, Experiment, Graph, Handle } from "./experiment.ts";
 import { repository } from "./module_graph.ts";
 import { type Request, resolve, type Setting } from "./overrides.ts";
@@ -66,8 +66,8 @@ export interface Plan {
 /**
  * Resolves a request.
  *
- * @throws {UsageError} when the request does not fit the experiment
- * @throws {Error} when the experiment's graph is not well-formed
+ * @throws {UsageError} when the request does not fit the experiment, or no graph can be made under it
+ * @throws {Error} when a comparison names no evaluation of the graph
  */
 export function plan(experiment: Experiment, request: Request): Plan {
   const seed = request.seed ?? experiment.seeds[0]!;
@@ -78,7 +78,7 @@ export function plan(experiment: Experiment, request: Request): Plan {
   const stages: PlannedStage[] = [];
   const add: AddStage = (module, inputs, parameters, options) =>
     addStage(stages, module, inputs, parameters, { name: options.name, seed: options.seed ?? seed });
-  const graph = experiment.graph(add, { seed, hyperparameters: hyperparameters as Record<string, never> });
+  const graph = draw(experiment, add, { seed, hyperparameters });
   const { name, version, summary, seeds } = experiment;
   const evaluations = edges(graph.evaluations);
   const curves = edges(graph.curves ?? {});
@@ -112,6 +112,21 @@ export function plan(experiment: Experiment, request: Request): Plan {
     ...comparisons,
     definition,
   };
+}
+
+/** The graph of an experiment; what it throws is about the hyperparameters asked for, so it is wrong use. */
+function draw(
+  experiment: Experiment,
+  add: AddStage,
+  { seed, hyperparameters }: { readonly seed: number; readonly hyperparameters: Json },
+): Graph {
+  try {
+    return experiment.graph(add, { seed, hyperparameters: hyperparameters as Record<string, never> });
+  } catch (thrown) {
+    const reason = firstLine(thrown);
+    const message = reason.startsWith("Cannot ") ? reason : `Cannot plan ${experiment.name}: ${reason}`;
+    throw new UsageError(message, { cause: thrown });
+  }
 }
 
 function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
