@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import type { Normalization } from "../data/normalization.ts";
+import { Replay } from "../data/replay.ts";
+import type { Learner } from "../engine/learner.ts";
+import { Pool } from "../envs/pool.ts";
+import { ndarray, type Tensors } from "../ndarray.ts";
+import { bareContext } from "../tests/stage_context.ts";
+import { task } from "../tests/tabletop_subjects.ts";
+import { OnlineLanes, ZeroBase } from "./online_lanes.ts";
+import { curveColumns, learnOnline } from "./online_learning.ts";
+import { transitionShapes } from "./transitions.ts";
+
+const scale: Normalization = {
+  kind: "z-score",
+  n: 1,
+  center: Array(31).fill(0),
+  scale: Array(31).fill(1),
+  clip: 8,
+};
+
+/**
+ * A loop whose learner counts its calls in its only weight, with the successes that its evaluations are to find: one
+ * lane, a call of the learner every 2 steps, an evaluation every 4.
+ */
+async function learned(successes: readonly number[], { selectFrom = 0, loss = 0.5 } = {}) {
+  await using pool = await Pool.open({ suite: "tabletop", lanes: 1, workers: 1 });
+  const exploration = { task, seed: 0, first: 0, probing: 0, probingLength: 0 };
+  const lanes = await OnlineLanes.open({ pool, base: new ZeroBase(), scale, exploration, size: 1 });
+  const learner = {
+    state: { calls: ndarray([1]) } as Tensors,
+    update() {
+      this.state = { calls: ndarray([1], Float32Array.of(this.state.calls!.data[0]! + 1)) };
+      return Promise.resolve({ loss: ndarray([2], Float32Array.of(loss, loss + 1)) });
+    },
+  };
+  const { context, record } = bareContext();
+  const replay = new Replay(100, transitionShapes(31));
+  let evaluations = 0;
+  const result = await learnOnline(context, {
+    schedule: {
+      steps: 4 * (successes.length - 1),
+      lanes: 1,
+      interval: 2,
+      iterations: 2,
+      warmupEpisodes: 0,
+      evaluateEvery: 4,
+      evaluationEpisodes: 5,
+      selectFrom,
+    },
+    lanes,
+    method: {
+      learner: learner as unknown as Learner,
+      criticUpdates: 3,
+      replay,
+      batches: () => ({}),
+      act: (_, { bases }) => Promise.resolve(bases[0]!.slice()),
+      store: (row) => replay.add({ ...row, reward: [0] }),
+      evaluate: () => Promise.resolve({ success: successes[evaluations++]!, environmentSteps: 10 }),
+      beside: (steps) => ({ steps: ndarray([1], Float32Array.of(steps)) }),
+    },
+  });
+  return { ...result, budget: record.budget };
+}
+
+Deno.test("learnOnline() returns the best evaluation, of equal ones the last", async () => {
+  const { weights: { calls, steps } } = await learned([0.2, 0.6, 0.6, 0.4]);
+  assert.deepEqual([calls!.data[0], steps!.data[0]], [4, 8]);
+});
+
+Deno.test("learnOnline() selects among the evaluations from a given step on", async () => {
+  const { weights: { calls, steps } } = await learned([1, 1, 0, 0.5, 0.4], { selectFrom: 7 });
+  assert.deepEqual([calls!.data[0], steps!.data[0]], [6, 12]);
+});
+
+Deno.test("learnOnline() gives a curve of evaluations with the mean metrics since the one before", async () => {
+  const { curve, budget } = await learned([0, 0.2, 1]);
+  assert.deepEqual(
+    curve.map(({ environment_steps, gradient_steps, success, episodes, loss }) => [
+      environment_steps,
+      gradient_steps,
+      success,
+      episodes,
+      loss,
+    ]),
+    [[0, 0, 0, 5, undefined], [4, 12, 0.2, 5, 1], [8, 24, 1, 5, 1]],
+  );
+  assert.deepEqual([...curveColumns(curve).loss!], [NaN, 1, 1]);
+  assert.deepEqual(budget, { environmentSteps: 8 + 3 * 10, gradientSteps: 24 });
+});
+
+Deno.test("learnOnline() stops at a metric that is no number", async () => {
+  await assert.rejects(learned([0, 0], { loss: Infinity }), {
+    message: 'Cannot go on learning: "loss" is Infinity after 2 environment steps',
+  });
+});
