@@ -45,11 +45,16 @@ export class Catalog {
   }
 
   /**
-   * Plans an experiment under a request.
+   * Plans an experiment under a request. `check` may refuse the plan before anything is written to the store.
    *
    * @throws {UsageError} when the experiment is unknown or the request does not fit it
    */
-  async plan(name: string, request: Request, store: Store): Promise<Planned> {
+  async plan(
+    name: string,
+    request: Request,
+    store: Store,
+    check: (plan: Plan) => void = () => {},
+  ): Promise<Planned> {
     const path = this.#paths.get(name);
     if (path === undefined) {
       throw new UsageError(
@@ -65,13 +70,17 @@ export class Catalog {
     const hash = documentHash(JSON.parse(JSON.stringify(identity)) as Json);
     const file = join(store.directory, "cache", "plans", `${hash}.json`);
     const cached = unseal<Plan>(readIfThere(file) ?? new Uint8Array());
-    if (cached) return { plan: cached, graph };
+    if (cached) {
+      check(cached);
+      return { plan: cached, graph };
+    }
     const plan = await load(path, request);
     if (plan.experiment !== name) {
       throw new Error(
         `Cannot load ${path}: its experiment is named "${plan.experiment}", the file says "${name}"`,
       );
     }
+    check(plan);
     try {
       store.writer.write(file, [seal(plan)]);
     } catch {

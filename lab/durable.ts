@@ -119,6 +119,7 @@ export class Writer {
 export function exclusively<T>(store: string, action: () => T): T {
   let lock: Deno.FsFile;
   try {
+    Deno.mkdirSync(store, { recursive: true });
     lock = Deno.openSync(join(store, "lock"), { create: true, read: true, write: true });
   } catch (error) {
     throw storeError(`write to the store ${store}`, error);

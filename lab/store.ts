@@ -1,6 +1,6 @@
 /** The store: objects, outcomes by key, records of runs. Files are the truth; index.sqlite is derived from them. */
 import { join, resolve } from "node:path";
-import { names, readIfThere, storeError, Writer } from "./durable.ts";
+import { names, readIfThere, Writer } from "./durable.ts";
 import type { StageKey } from "./key.ts";
 import { type Blob, digestOf, Objects, quarantine } from "./objects.ts";
 import type { Plan } from "./plan.ts";
@@ -70,24 +70,14 @@ export class Store {
 
   private constructor(directory: string, note: (line: string) => void) {
     this.directory = directory;
-    this.index = StoreIndex.open(directory);
+    this.index = new StoreIndex(directory);
     this.objects = new Objects(directory, this.index);
     this.#note = note;
   }
 
-  /**
-   * Opens a store; `note` takes lines about damage found on the way.
-   *
-   * @throws {StoreError} when its folder does not exist and cannot be made
-   */
+  /** Opens a store; `note` takes lines about damage found on the way. Its folder is made by what is first written. */
   static open(path: string, note: (line: string) => void = () => {}): Store {
-    const directory = resolve(path);
-    try {
-      Deno.mkdirSync(directory, { recursive: true });
-    } catch (error) {
-      throw storeError(`open the store ${directory}`, error);
-    }
-    return new Store(directory, note);
+    return new Store(resolve(path), note);
   }
 
   /** This process's place for unfinished files, opened at the first use: reading needs no writing. */
@@ -201,11 +191,12 @@ export class Store {
     return bytes && unseal<RunRecord>(bytes);
   }
 
-  /** All runs remembered, damaged records left out. */
+  /** All runs remembered; a damaged record is left out and noted, `fsck` moves it aside. */
   runs(): RunRecord[] {
     return names(join(this.directory, "runs")).flatMap((name) => {
       const bytes = readIfThere(join(this.directory, "runs", name));
       const run = bytes && unseal<RunRecord>(bytes);
+      if (bytes && !run) this.#note(`Found damaged run ${name}: exp fsck moves it aside`);
       return run ? [run] : [];
     });
   }

@@ -41,32 +41,24 @@ const TICK_MS = 50;
 
 /** The derived index of one store. */
 export class StoreIndex {
-  readonly #database: DatabaseSync;
+  readonly #store: string;
+  #opened: DatabaseSync | undefined;
 
-  private constructor(database: DatabaseSync) {
-    this.#database = database;
+  /** The index of a store's folder, opened at the first use; a damaged one is made anew. */
+  constructor(store: string) {
+    this.#store = store;
   }
 
-  /** Opens the index of a store's folder; a damaged one is made anew. */
-  static open(store: string): StoreIndex {
-    const path = join(store, "index.sqlite");
-    try {
-      return new StoreIndex(openDatabase(path));
-    } catch (error) {
-      if (!(error instanceof DamagedIndex)) return new StoreIndex(openDatabase(":memory:"));
-    }
-    try {
-      for (const suffix of ["", "-wal", "-shm"]) remove(path + suffix);
-      return new StoreIndex(openDatabase(path));
-    } catch {
-      return new StoreIndex(openDatabase(":memory:"));
-    }
+  /** Undefined while there is no store: looking at one does not make it. */
+  get #database(): DatabaseSync | undefined {
+    if (!this.#opened && isFolder(this.#store)) this.#opened = openIndex(this.#store);
+    return this.#opened;
   }
 
   /** Whether a file with these times was found equal to the digest before. */
   isVerified(digest: string, stat: Deno.FileInfo): boolean {
-    const row = this.#try(() =>
-      this.#database.prepare("SELECT * FROM verified WHERE digest = ?").get(digest)
+    const row = this.#try((database) =>
+      database.prepare("SELECT * FROM verified WHERE digest = ?").get(digest)
     );
     return row !== undefined && row.size === stat.size && row.inode === (stat.ino ?? 0) &&
       row.modified === time(stat.mtime) && row.changed === time(stat.ctime);
@@ -76,63 +68,87 @@ export class StoreIndex {
   setVerified(digest: string, stat: Deno.FileInfo): void {
     const changed = Math.max(time(stat.mtime), time(stat.ctime));
     if (Date.now() - changed < TICK_MS) return;
-    this.#try(() =>
-      this.#database.prepare("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?, ?)")
+    this.#try((database) =>
+      database.prepare("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?, ?)")
         .run(digest, stat.size, time(stat.mtime), time(stat.ctime), stat.ino ?? 0)
     );
   }
 
   /** Forgets what was known of a digest. */
   dropVerified(digest: string): void {
-    this.#try(() => this.#database.prepare("DELETE FROM verified WHERE digest = ?").run(digest));
+    this.#try((database) => database.prepare("DELETE FROM verified WHERE digest = ?").run(digest));
   }
 
   /** Adds or replaces outcomes, all at once. */
   addOutcomes(rows: readonly IndexedOutcome[]): void {
     if (rows.length === 0) return;
-    this.#try(() => {
-      this.#database.exec("BEGIN IMMEDIATE");
-      const insert = this.#database.prepare(
+    this.#try((database) => {
+      database.exec("BEGIN IMMEDIATE");
+      const insert = database.prepare(
         "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       );
       for (const r of rows) {
         insert.run(r.key, r.number, r.entry, r.name, r.experiment, r.seed, r.created, r.seconds);
       }
-      this.#database.exec("COMMIT");
+      database.exec("COMMIT");
     });
   }
 
   /** Forgets all outcomes, to be indexed again. */
   clearOutcomes(): void {
-    this.#try(() => this.#database.exec("DELETE FROM outcomes"));
+    this.#try((database) => database.exec("DELETE FROM outcomes"));
   }
 
   /** Forgets the outcomes of a key. */
   dropOutcomes(key: string): void {
-    this.#try(() => this.#database.prepare("DELETE FROM outcomes WHERE key = ?").run(key));
+    this.#try((database) => database.prepare("DELETE FROM outcomes WHERE key = ?").run(key));
   }
 
   /** Every indexed outcome, newest first. */
   outcomes(): IndexedOutcome[] {
-    const rows = this.#try(() =>
-      this.#database.prepare("SELECT * FROM outcomes ORDER BY created DESC, key").all()
+    const rows = this.#try((database) =>
+      database.prepare("SELECT * FROM outcomes ORDER BY created DESC, key").all()
     );
     return (rows ?? []) as unknown as IndexedOutcome[];
   }
 
   /** Closes the database. */
   [Symbol.dispose](): void {
-    this.#database.close();
+    this.#opened?.close();
   }
 
   /** A derived index must not fail what it speeds up: when a disk is full, it is merely out of date. */
-  #try<T>(action: () => T): T | undefined {
+  #try<T>(action: (database: DatabaseSync) => T): T | undefined {
+    const database = this.#database;
     try {
-      return action();
+      return database && action(database);
     } catch {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      if (database?.isTransaction) database.exec("ROLLBACK");
       return undefined;
     }
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function openIndex(store: string): DatabaseSync {
+  const path = join(store, "index.sqlite");
+  try {
+    return openDatabase(path);
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) return openDatabase(":memory:");
+  }
+  try {
+    for (const suffix of ["", "-wal", "-shm"]) remove(path + suffix);
+    return openDatabase(path);
+  } catch {
+    return openDatabase(":memory:");
   }
 }
 

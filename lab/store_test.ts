@@ -6,6 +6,7 @@ import { StoreError } from "./errors.ts";
 import { fsck } from "./fsck.ts";
 import { stageKey } from "./key.ts";
 import { lockKey } from "./lock.ts";
+import type { Plan } from "./plan.ts";
 import { seal, unseal } from "./sealed.ts";
 import { type Outcome, Store } from "./store.ts";
 
@@ -130,6 +131,40 @@ Deno.test("Store rebuilds a damaged index from its files", () => {
     assert.deepEqual(store.index.outcomes().map((row) => row.key), [key.key]);
   }
   Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("Store makes its folder when something is written, not when it is opened or asked", () => {
+  const parent = Deno.makeTempDirSync({ prefix: "uplift-store-" });
+  {
+    using store = Store.open(join(parent, "store"));
+    assert.deepEqual([store.outcome(key.key), store.runs(), store.index.outcomes()], [undefined, [], []]);
+    assert.deepEqual(names(parent), []);
+    store.commit(key, outcomeOf(store, "[1]"), bytes(""));
+    assert.deepEqual(store.index.outcomes().map((row) => row.key), [key.key]);
+    assert.ok(names(store.directory).includes("index.sqlite"));
+  }
+  Deno.removeSync(parent, { recursive: true });
+});
+
+Deno.test("a damaged record of a run is noted when runs are read, and named by fsck", () => {
+  using t = temporaryStore();
+  const record = {
+    plan: { definition: "d".repeat(64), seed: 3 } as Plan,
+    keys: {},
+    result: null,
+    created: "",
+  };
+  t.store.record(record);
+  t.store.record({ ...record, plan: { ...record.plan, seed: 4 } });
+  const name = `${"d".repeat(64)}-3.json`;
+  damage(join(t.folder, "runs", name), truncate);
+  assert.deepEqual(t.store.runs().map(({ plan }) => plan.seed), [4]);
+  assert.deepEqual(t.notes, [`Found damaged run ${name}: exp fsck moves it aside`]);
+  const quarantined = join(t.folder, "quarantine", `run.${name}`);
+  assert.deepEqual(fsck(t.store).damage, [
+    { kind: "run", name: join("runs", name), problem: "damaged", stages: [], quarantined },
+  ]);
+  assert.deepEqual(fsck(t.store).damage, []);
 });
 
 Deno.test("a checkpoint comes back whole with its budget, or is called damaged", () => {

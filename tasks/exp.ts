@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { firstLine, Interruption, UsageError } from "../lab/errors.ts";
 import { openSession } from "./session.ts";
 
-const collect = (value: string, earlier: string[]) => [...earlier, value];
+const collect = (value: string, earlier: string[] | undefined) => [...earlier ?? [], value];
 const program = new Command("exp")
   .description("Experiments: run them, see them, check them")
   .option("--store <dir>", "where results live (default: UPLIFT_STORE or .uplift)")
@@ -28,7 +28,7 @@ function asking<const N extends string>(name: N, description: string) {
   return verb(name, description)
     .option("--seed <list>", "seeds joined by commas (default: the first of the experiment)")
     .option("--preset <name>", "named hyperparameters, e.g. smoke")
-    .option("--set <path=value>", "one hyperparameter, may be repeated", collect, [])
+    .option("--set <path=value>", "one hyperparameter, may be repeated", collect)
     .option("--params <file>", "hyperparameters from a YAML file");
 }
 
@@ -42,7 +42,7 @@ verb("list", "experiments, and where they stand")
 asking("run", "run what is not yet in the store, print the report")
   .argument("<experiment>")
   .option("--only <stage>", "only this stage and what it needs")
-  .option("--rerun <stage>", "make this stage again, may be repeated", collect, [])
+  .option("--rerun <stage>", "make this stage again, may be repeated", collect)
   .option("--jobs <n>", "stages side by side (default: half the cores)")
   .option("--checkpoint-seconds <n>", "seconds between checkpoints", "10")
   .option("--heap <mib>", "JavaScript heap of a stage", "4096")

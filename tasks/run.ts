@@ -14,7 +14,7 @@ import { type RequestOptions, requests, type Session } from "./session.ts";
 /** Options of `run` alone. */
 export interface RunOptions extends RequestOptions {
   readonly only?: string | undefined;
-  readonly rerun: readonly string[];
+  readonly rerun?: readonly string[] | undefined;
   readonly jobs?: string | undefined;
   readonly checkpointSeconds: string;
   readonly heap: string;
@@ -31,9 +31,15 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
   if (!(checkpointSeconds >= 0)) {
     throw new UsageError(`Cannot use --checkpoint-seconds ${options.checkpointSeconds}: give a number >= 0`);
   }
+  const heap = count(options.heap, "--heap");
+  const rerun = options.rerun ?? [];
+  const check = (plan: Plan) => {
+    for (const stage of [options.only ?? [], rerun].flat()) checkStage(plan, stage);
+  };
   const planned: Planned[] = [];
-  for (const request of await requests(options)) planned.push(await catalog.plan(name, request, store));
-  for (const stage of [options.only ?? [], options.rerun].flat()) checkStage(planned[0]!.plan, stage);
+  for (const request of await requests(options)) {
+    planned.push(await catalog.plan(name, request, store, check));
+  }
 
   using interrupt = new Interrupt();
   const results: RunResult[] = [];
@@ -41,12 +47,12 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
     using reporter = new TerminalReporter();
     const slots = new Slots(jobs);
     const workers = Math.max(1, Math.floor(cores / jobs));
-    const shared = { slots, workers, checkpointSeconds, heap: count(options.heap, "--heap"), reporter };
+    const shared = { slots, workers, checkpointSeconds, heap, reporter };
     const only = options.only === undefined ? {} : { only: options.only };
     const how = {
       ...shared,
       ...only,
-      rerun: options.rerun,
+      rerun,
       interrupt: interrupt.flag,
       signal: interrupt.signal,
     };

@@ -16,7 +16,7 @@ export interface GlobalOptions {
 export interface RequestOptions {
   readonly seed?: string | undefined;
   readonly preset?: string | undefined;
-  readonly set: readonly string[];
+  readonly set?: readonly string[] | undefined;
   readonly params?: string | undefined;
 }
 
@@ -44,7 +44,7 @@ export function openSession(options: GlobalOptions): Session {
 export async function requests(options: RequestOptions): Promise<Request[]> {
   const params = options.params === undefined ? {} : { params: await readParams(options.params) };
   const preset = options.preset === undefined ? {} : { preset: options.preset };
-  const request = { set: options.set, ...params, ...preset };
+  const request = { set: options.set ?? [], ...params, ...preset };
   if (options.seed === undefined) return [request];
   return [...new Set(options.seed.split(","))].map((text) => {
     const seed = /^\d+$/.test(text.trim()) ? Number(text) : NaN;

@@ -26,12 +26,14 @@ export async function verifyCommand(
 ): Promise<number> {
   const { store, catalog, json } = session;
   const [name, stage] = splitSubject(subject);
-  const planned = await catalog.plan(name, await oneRequest(options), store);
-  if (stage !== undefined) checkStage(planned.plan, stage);
+  const [heap, times] = [count(options.heap, "--heap"), count(options.times, "--times")];
   const cores = availableParallelism();
   const jobs = options.jobs === undefined
     ? Math.max(1, Math.floor(cores / 2))
     : count(options.jobs, "--jobs");
+  const planned = await catalog.plan(name, await oneRequest(options), store, (plan) => {
+    if (stage !== undefined) checkStage(plan, stage);
+  });
   using interrupt = new Interrupt();
   let checked: Awaited<ReturnType<typeof verify>>;
   {
@@ -39,10 +41,10 @@ export async function verifyCommand(
     checked = await verify(planned, store, {
       slots: new Slots(jobs),
       workers: Math.max(1, Math.floor(cores / jobs)),
-      heap: count(options.heap, "--heap"),
+      heap,
       interrupt: interrupt.flag,
       signal: interrupt.signal,
-      times: count(options.times, "--times"),
+      times,
       ...(stage === undefined ? {} : { only: stage }),
       reporter,
       compare: compareOutputs,

@@ -17,8 +17,8 @@ export async function whyCommand(
   if (stage === undefined) {
     throw new UsageError(`Cannot explain "${subject}": name a stage, as in ${name}/STAGE`);
   }
-  const { plan, graph } = await catalog.plan(name, await oneRequest(options), store);
-  checkStage(plan, stage);
+  const request = await oneRequest(options);
+  const { plan, graph } = await catalog.plan(name, request, store, (plan) => checkStage(plan, stage));
   const { key, stored, preimage, nearest, differences } = why(plan, stage, graph, store);
   if (json) {
     console.log(JSON.stringify({ stage: subject, key, stored, preimage, nearest, differences }, null, 2));

@@ -14,8 +14,9 @@ Deno.test("the same command again answers from the store in under 3 seconds", as
   assert.match(first.result!, /^[0-9a-f]{64}$/);
 });
 
-Deno.test("mistakes on the command line: exit 2, one line, the nearest name", async () => {
+Deno.test("mistakes on the command line: exit 2, one line, the nearest name, and no store", async () => {
   await using folder = await temporary();
+  const store = join(folder.path, "store");
   const cases: [string[], RegExp][] = [
     [["run", "tiny-walks", "--set", "learner.gama=0.9"], /^Cannot set learner\.gama: .*"learner\.gamma"$/],
     [
@@ -23,6 +24,8 @@ Deno.test("mistakes on the command line: exit 2, one line, the nearest name", as
       /^Cannot set learner\.gamma to "two": expected a number/,
     ],
     [["run", "tiny-walks", "--seed", "-1"], /^Cannot use seed -1: seeds are non-negative integers/],
+    [["run", "walks"], /^Cannot find experiment "walks"; there are tiny-dice, tiny-walks$/],
+    [["run", "tiny-walks", "--heap", "no"], /^Cannot use --heap no: give a positive integer$/],
     [["run", "tiny-walk"], /^Cannot find experiment "tiny-walk", did you mean "tiny-walks"$/],
     [
       ["run", "tiny-walks", "--only", "lefd"],
@@ -37,10 +40,18 @@ Deno.test("mistakes on the command line: exit 2, one line, the nearest name", as
     [["run", "tiny-walks", "--params", "/nowhere.yaml"], /^Cannot read parameters from \/nowhere\.yaml: /],
   ];
   for (const [args, message] of cases) {
-    const { code, lines, stdout } = await exp([...args, ...TINY, "--store", folder.path]);
+    const { code, lines, stdout } = await exp([...args, ...TINY, "--store", store]);
     assert.deepEqual([code, lines.length, stdout], [2, 1, ""], args.join(" "));
     assert.match(lines[0]!, message);
+    await assert.rejects(Deno.stat(store), Deno.errors.NotFound);
   }
+});
+
+Deno.test("the help of --set and --rerun shows no default: there is none", async () => {
+  const { code, stdout } = await exp(["run", "--help"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /--set <path=value> +one hyperparameter, may be repeated\n/);
+  assert.doesNotMatch(stdout, /default: \[\]/);
 });
 
 Deno.test("a stage that fails does not stop the others: one line, exit 1, the trace in its log", async () => {
