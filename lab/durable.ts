@@ -21,6 +21,12 @@ export function storeError(action: string, error: unknown): StoreError {
   return new StoreError(`Cannot ${action}: ${REASONS[code] ?? message}`, { cause: error });
 }
 
+/** Whether an error of a store means that it may be read and not written. */
+export function isReadOnly(error: unknown): boolean {
+  const code = error instanceof StoreError ? (error.cause as { code?: string } | undefined)?.code : undefined;
+  return code === "EROFS" || code === "EACCES" || code === "EPERM";
+}
+
 /**
  * One process's place for unfinished files. The first to open it holds a kernel lock on it until the process ends, so
  * what a killed process left is known to be litter.

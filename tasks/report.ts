@@ -1,6 +1,8 @@
 /** The report of a finished run: built by results/, written beside the outcomes. */
 import { join } from "node:path";
 import type { buildReport as build } from "../results/report.ts";
+import { isReadOnly, type Writer } from "../lab/durable.ts";
+import { firstLine } from "../lab/errors.ts";
 import type { Plan } from "../lab/plan.ts";
 import type { StageResult } from "../lab/runner.ts";
 import type { Store } from "../lab/store.ts";
@@ -8,13 +10,20 @@ import type { Store } from "../lab/store.ts";
 /** A report in its forms. */
 export type Built = ReturnType<typeof build>;
 
+/** A report that was built, and the line that says why it is not in the store. */
+export interface Reported<R> {
+  readonly report: R;
+  /** Null when it was written, and for a store that is only read. */
+  readonly failure: string | null;
+}
+
 /** Builds the report of a run and writes it to reports/<definition>-<seed>/; null when it has no evaluations. */
 export async function reportOn(
   plan: Plan,
   stages: readonly StageResult[],
   result: string,
   store: Store,
-): Promise<Built | null> {
+): Promise<Reported<Built> | null> {
   if (Object.keys(plan.evaluations).length === 0) return null;
   const bytes = (edges: Plan["evaluations"]) =>
     Object.fromEntries(
@@ -41,8 +50,7 @@ export async function reportOn(
     curves: bytes(plan.curves),
     ...(plan.comparisons ? { comparisons: plan.comparisons } : {}),
   });
-  writeReport(`${plan.definition}-${plan.seed}`, report, store);
-  return report;
+  return { report, failure: writeReport(`${plan.definition}-${plan.seed}`, report, store) };
 }
 
 /** Aggregates the reports of several seeds of one definition and writes that beside them. */
@@ -50,32 +58,42 @@ export async function reportOnSeeds(plans: readonly Plan[], reports: readonly Bu
   const { aggregateSeeds } = await import("../results/seeds.ts");
   const aggregate = aggregateSeeds(reports.map(({ json }) => json));
   const seeds = plans.map(({ seed }) => seed).join("-");
-  writeReport(`${plans[0]!.definition}-seeds-${seeds}`, aggregate, store);
-  return aggregate;
+  const failure = writeReport(`${plans[0]!.definition}-seeds-${seeds}`, aggregate, store);
+  return { report: aggregate, failure };
 }
 
 function writeReport(
   name: string,
   report: { json: unknown; markdown: string; svgs: Readonly<Record<string, string>> },
   store: Store,
-): void {
+): string | null {
   const folder = join(store.directory, "reports", name);
   const files: Record<string, string> = {
     "report.json": JSON.stringify(report.json, null, 2) + "\n",
     "report.md": report.markdown,
     ...Object.fromEntries(Object.entries(report.svgs).map(([name, svg]) => [`${name}.svg`, svg])),
   };
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(folder, name);
-    const bytes = new TextEncoder().encode(text);
-    if (same(path, bytes)) continue;
-    try {
-      store.writer.write(path, [bytes]);
-    } catch {
-      // A store that is only read still answers: the report is printed.
-      return;
-    }
+  const changed = Object.entries(files)
+    .map(([name, text]) => ({ path: join(folder, name), bytes: new TextEncoder().encode(text) }))
+    .filter(({ path, bytes }) => !same(path, bytes));
+  if (changed.length === 0) return null;
+  let writer: Writer;
+  try {
+    writer = store.writer;
+  } catch (error) {
+    // A store that is only read still answers: the report is printed.
+    return isReadOnly(error) ? null : unwritten(error);
   }
+  try {
+    for (const { path, bytes } of changed) writer.write(path, [bytes]);
+    return null;
+  } catch (error) {
+    return unwritten(error);
+  }
+}
+
+function unwritten(error: unknown): string {
+  return `Cannot write the report: ${firstLine(error).replace(/^Cannot/, "cannot")}`;
 }
 
 function same(path: string, bytes: Uint8Array): boolean {

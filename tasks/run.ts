@@ -60,20 +60,26 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
   }
   const concluded = [];
   for (const [i, { plan }] of planned.entries()) concluded.push(await conclude(plan, results[i]!, session));
-  const reports = concluded.flatMap(({ report }) => report ?? []);
+  const reports = concluded.flatMap(({ reported }) => reported?.report ?? []);
   const several = planned.length > 1 && reports.length === planned.length;
   const seeds = several ? await reportOnSeeds(planned.map(({ plan }) => plan), reports, store) : null;
   if (session.json) {
     const [first, ...others] = concluded.map(({ document }) => document);
-    const document = others.length === 0 ? first : { runs: [first, ...others], seeds: seeds?.json ?? null };
+    const document = others.length === 0
+      ? first
+      : { runs: [first, ...others], seeds: seeds?.report.json ?? null };
     console.log(JSON.stringify(document, null, 2));
-  } else if (seeds) console.log(seeds.console);
+  } else if (seeds) console.log(seeds.report.console);
+  const failures = [...concluded.map(({ reported }) => reported), seeds].flatMap((each) =>
+    each?.failure ?? []
+  );
+  for (const line of new Set(failures)) console.error(line);
   const states = results.flatMap(({ stages }) => stages.map(({ state }) => state));
   if (interrupt.happened || states.includes("interrupted")) {
     console.error("Interrupted: the same command resumes where this one stopped");
     return 130;
   }
-  return states.includes("failed") ? 1 : 0;
+  return states.includes("failed") || failures.length > 0 ? 1 : 0;
 }
 
 /** Records a run, writes its report and prints it; returns it with the document `--json` prints. */
@@ -97,8 +103,8 @@ async function conclude(plan: Plan, { stages, result }: RunResult, session: Sess
       if (ran) throw error;
     }
   }
-  const report = result === null ? null : await reportOn(plan, stages, result, store);
-  if (!json && report) console.log(report.console);
+  const reported = result === null ? null : await reportOn(plan, stages, result, store);
+  if (!json && reported) console.log(reported.report.console);
   const { experiment, version, definition, seed } = plan;
   const made = Object.keys(keys).length;
   const state = result === null ? `${made} of ${plan.stages.length} stages in the store` : `result ${result}`;
@@ -117,9 +123,9 @@ async function conclude(plan: Plan, { stages, result }: RunResult, session: Sess
       outputs,
       ...(error === undefined ? {} : { error }),
     })),
-    report: report?.json ?? null,
+    report: reported?.report.json ?? null,
   };
-  return { document, report };
+  return { document, reported };
 }
 
 /** @throws {UsageError} when the plan has no such stage */

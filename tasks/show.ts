@@ -25,7 +25,10 @@ export async function showCommand(
     stages = status(plan, planned.graph, store);
   }
   const run = asRun(stages);
-  const report = run && await reportOn(plan, run.stages, run.result, store);
+  const reported = run && await reportOn(plan, run.stages, run.result, store);
+  const report = reported?.report;
+  const code = reported?.failure ? 1 : 0;
+  if (reported?.failure) console.error(reported.failure);
   const { experiment, version, seed, seeds, definition, summary, hyperparameters, settings } = plan;
   const state = summarize(stages);
   if (json) {
@@ -61,7 +64,7 @@ export async function showCommand(
       settings,
     };
     console.log(JSON.stringify({ ...document, stages: listed, report: report?.json ?? null }, null, 2));
-    return 0;
+    return code;
   }
   console.log(`${experiment} version ${version}, seed ${seed}: ${state}\n${summary}\n`);
   console.log(`definition  ${definition}\nresult      ${run?.result ?? "-"}\n`);
@@ -83,7 +86,7 @@ export async function showCommand(
   );
   if (outputs.length > 0) console.log(table(["output", "digest", "size", "type"], outputs));
   if (report) console.log(`\n${report.console}`);
-  return 0;
+  return code;
 }
 
 function findRun(head: string, store: Store): { plan: Plan; stages: StageStatus[] } {

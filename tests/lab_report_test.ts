@@ -1,0 +1,48 @@
+/** What `exp` says of an experiment that measures something: its report, its progress, its hyperparameters. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { exp, temporary } from "./lab_command.ts";
+
+const COINS = ["tiny-coins", "--experiments", "tests/lab_reports/"];
+
+Deno.test("run reports further comparisons, of one seed and over seeds", async () => {
+  await using folder = await temporary();
+  const args = ["run", ...COINS, "--store", folder.path, "--seed", "0,1"];
+  const { code, stdout, stderr } = await exp(args);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /\nloaded over control +\+\d+\.\d +\[/);
+  assert.match(stdout, /\nuplift of loaded over control +\+/);
+  const { runs, seeds } = JSON.parse((await exp([...args, "--json"])).stdout);
+  const pairs = (rows: { label: string; against: string }[]) => rows.map((row) => [row.label, row.against]);
+  for (const { report } of runs) {
+    assert.deepEqual(pairs(report.comparisons).at(-1), ["loaded", "control"]);
+  }
+  assert.equal(seeds.uplift.at(-1).label, "loaded over control");
+});
+
+Deno.test("a report that cannot be written is printed; one line says so, exit 1", async () => {
+  await using folder = await temporary();
+  await Deno.writeTextFile(join(folder.path, "reports"), "in the way");
+  const args = [...COINS, "--store", folder.path];
+  for (const verb of ["run", "show"]) {
+    const { code, stdout, lines } = await exp([verb, ...args]);
+    assert.equal(code, 1, verb);
+    assert.match(stdout, /\nloaded over control /);
+    const line =
+      /^Cannot write the report: cannot write to the store .*: (part of its path is a file|a file is in its place)$/;
+    assert.equal(lines.filter((each) => line.test(each)).length, 1, lines.join("\n"));
+  }
+  const both = await exp(["run", ...args, "--seed", "0,1", "--json"]);
+  assert.equal(both.code, 1);
+  assert.ok(JSON.parse(both.stdout).seeds);
+  await Deno.remove(join(folder.path, "reports"));
+  assert.equal((await exp(["run", ...args])).code, 0);
+});
+
+Deno.test("a graph that refuses its hyperparameters: exit 2, one line, no store", async () => {
+  await using folder = await temporary();
+  const store = join(folder.path, "store");
+  const { code, lines } = await exp(["run", ...COINS, "--set", "coins=7", "--store", store]);
+  assert.deepEqual([code, lines], [2, ["Cannot flip 7 coins: give an even number"]]);
+  await assert.rejects(Deno.stat(store), Deno.errors.NotFound);
+});
