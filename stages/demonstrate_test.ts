@@ -4,13 +4,13 @@ import { episodesOf, task } from "../tests/tabletop_subjects.ts";
 import * as demonstrate from "./demonstrate.ts";
 
 const run = (lanes: number, conditions: Conditions = {}) =>
-  attempt(demonstrate, {}, { task: task.name, episodes: 4, first: 30, lanes }, conditions);
+  attempt(demonstrate, {}, { task: task.name, episodes: 3, first: 30, lanes }, conditions);
+const whole = await run(3);
 
-Deno.test("demonstrate keeps the same successes with 2 lanes and with 5, with 1 worker and with 2", async () => {
-  const two = await run(2);
-  assert.deepEqual(digests(await run(5, { workers: 2 })), digests(two));
-  const episodes = await episodesOf(two.output.episodes);
-  assert.equal(episodes.length, 4);
+Deno.test("demonstrate keeps the same successes with 3 lanes and with 5, with 1 worker and with 2", async () => {
+  assert.deepEqual(digests(await run(5, { workers: 2 })), digests(whole));
+  const episodes = await episodesOf(whole.output.episodes);
+  assert.equal(episodes.length, 3);
   for (const { success, split, index, columns, length } of episodes) {
     assert.ok(success && split === "training" && index >= 30);
     assert.deepEqual(columns.action!.shape, [length, 7]);
@@ -22,8 +22,7 @@ Deno.test("demonstrate keeps the same successes with 2 lanes and with 5, with 1 
 });
 
 Deno.test("demonstrate resumes to the bytes of an uninterrupted run", async () => {
-  const whole = await run(3);
-  for (const interruptAt of [1, 3]) {
+  for (const interruptAt of [1, 2]) {
     const stopped = await run(3, { interruptAt });
     assert.ok(stopped.interrupted);
     const resumed = await run(3, { checkpoint: stopped.checkpoints.at(-1) });
@@ -33,5 +32,5 @@ Deno.test("demonstrate resumes to the bytes of an uninterrupted run", async () =
 });
 
 Deno.test("the noise of demonstrations follows the seed", async () => {
-  assert.notDeepEqual(digests(await run(3, { seed: 1 })), digests(await run(3)));
+  assert.notDeepEqual(digests(await run(3, { seed: 1 })), digests(whole));
 });
