@@ -35,6 +35,18 @@ export interface Resolved {
   readonly hyperparameters: Json;
   /** In the order of setting: later ones win. */
   readonly settings: readonly Setting[];
+  /** What there is to set, in the schema's order. */
+  readonly parameters: readonly Parameter[];
+}
+
+/** A hyperparameter, as its schema declares it. */
+export interface Parameter {
+  /** Dotted path, e.g. "learner.gamma". */
+  readonly path: string;
+  /** Words for the values it takes: "a number >= 0 and <= 1". */
+  readonly allowed: string;
+  /** What it is; empty where the schema does not say. */
+  readonly description: string;
 }
 
 type Schema = z.core.JSONSchema.BaseSchema;
@@ -65,7 +77,9 @@ export function resolve(experiment: Experiment, request: Request): Resolved {
   const raw = skeleton(schema);
   for (const { path, value } of settings) assign(raw, path.split("."), value);
   const parsed = experiment.hyperparameters.safeParse(raw);
-  if (parsed.success) return { hyperparameters: parsed.data as Json, settings };
+  if (parsed.success) {
+    return { hyperparameters: parsed.data as Json, settings, parameters: parameters(schema) };
+  }
   const issue = parsed.error.issues[0]!;
   const path = issue.path.join(".");
   const node = issue.code === "custom" ? undefined : lookup(schema, path);
@@ -173,6 +187,13 @@ function find(schema: Schema, path: string): Schema {
   throw new UsageError(
     `Cannot set ${path}: there is no such hyperparameter${suggestion(path, known, groups)}`,
   );
+}
+
+function parameters(schema: Schema): Parameter[] {
+  return leaves(schema).filter((path) => path !== "").map((path) => {
+    const node = lookup(schema, path)!;
+    return { path, allowed: allowed(node), description: node.description ?? "" };
+  });
 }
 
 function leaves(node: Schema, path = ""): string[] {

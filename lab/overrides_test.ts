@@ -25,6 +25,22 @@ const sample = experiment({
   graph: () => ({ evaluations: {} }),
 });
 
+const described = experiment({
+  name: "described",
+  version: 1,
+  summary: "",
+  seeds: [0],
+  hyperparameters: z.strictObject({
+    learner: z.strictObject({ gamma: z.number().min(0).max(1).default(0.99).describe("discount") })
+      .prefault({}),
+    norm: z.enum(["none", "layer"]).default("layer"),
+    // Described before its default is given: the description still counts.
+    steps: z.int().min(1).describe("gradient steps").default(9),
+  }),
+  presets: { smoke: {} },
+  graph: () => ({ evaluations: {} }),
+});
+
 const ask = (request: Partial<Request>) => resolve(sample, { set: [], ...request });
 const learner = (request: Partial<Request>) =>
   (ask(request).hyperparameters as { learner: Record<string, unknown> }).learner;
@@ -42,6 +58,17 @@ Deno.test("resolve() applies defaults < overrides < preset < params < set", () =
     { path: "learner.gamma", value: 0.9, from: "experiment", reason: "short episodes" },
     { path: "learner.gamma", value: 0.7, from: "set" },
   ]);
+});
+
+Deno.test("resolve() lists what there is to set: path, allowed values, description", () => {
+  const { parameters } = resolve(described, { set: [] });
+  assert.deepEqual(parameters, [
+    { path: "learner.gamma", allowed: "a number >= 0 and <= 1", description: "discount" },
+    { path: "norm", allowed: 'one of "none", "layer"', description: "" },
+    { path: "steps", allowed: "an integer >= 1", description: "gradient steps" },
+  ]);
+  const { parameters: none } = resolve({ ...described, hyperparameters: z.strictObject({}) }, { set: [] });
+  assert.deepEqual(none, []);
 });
 
 Deno.test("resolve() reads --set texts as the schema's types", () => {

@@ -4,7 +4,7 @@ import { documentHash, type Json } from "./canonical.ts";
 import { firstLine, UsageError } from "./errors.ts";
 import type { AddStage, Experiment, Graph, Handle } from "./experiment.ts";
 import { repository } from "./module_graph.ts";
-import { type Request, resolve, type Setting } from "./overrides.ts";
+import { type Parameter, type Request, resolve, type Setting } from "./overrides.ts";
 import type { Inputs, Kind, Outputs, StageModule } from "./stage.ts";
 
 /** An edge: which output of which stage. */
@@ -51,6 +51,8 @@ export interface Plan {
   readonly hyperparameters: Json;
   /** Those that somebody set. */
   readonly settings: readonly Setting[];
+  /** What there is to set; absent in records of older plans. */
+  readonly parameters?: readonly Parameter[];
   /** In an order in which they can run. */
   readonly stages: readonly PlannedStage[];
   /** Success tables by label; the first is what the others are compared with. */
@@ -74,7 +76,7 @@ export function plan(experiment: Experiment, request: Request): Plan {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new UsageError(`Cannot use seed ${seed}: seeds are non-negative integers`);
   }
-  const { hyperparameters, settings } = resolve(experiment, request);
+  const { hyperparameters, settings, parameters } = resolve(experiment, request);
   const stages: PlannedStage[] = [];
   const add: AddStage = (module, inputs, parameters, options) =>
     addStage(stages, module, inputs, parameters, { name: options.name, seed: options.seed ?? seed });
@@ -106,6 +108,7 @@ export function plan(experiment: Experiment, request: Request): Plan {
     request,
     hyperparameters,
     settings,
+    parameters,
     stages,
     evaluations,
     curves,

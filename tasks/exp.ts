@@ -54,6 +54,7 @@ asking("run", "run what is not yet in the store, print the report")
 
 asking("show", "plan, stages, outputs and success table of an experiment or a stored run")
   .argument("<name|hash>")
+  .option("--parameters", "its hyperparameters: value, origin, allowed values, description")
   .action(async (subject, options, command) => {
     const { showCommand } = await import("./show.ts");
     using session = openSession(command.optsWithGlobals());

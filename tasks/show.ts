@@ -4,14 +4,20 @@ import type { Plan } from "../lab/plan.ts";
 import { asRun, type StageStatus, status, statusOfRun, summarize } from "../lab/status.ts";
 import type { Store } from "../lab/store.ts";
 import { duration } from "./progress.ts";
+import { parameterRows, parameterTable } from "./parameters.ts";
 import { reportOn } from "./report.ts";
 import { oneRequest, type RequestOptions, type Session } from "./session.ts";
 import { short, size, table } from "./table.ts";
 
+/** Options of `show` alone. */
+export interface ShowOptions extends RequestOptions {
+  readonly parameters?: true | undefined;
+}
+
 /** Shows an experiment by name, or a run by the head of its definition, result or one of its keys. */
 export async function showCommand(
   subject: string,
-  options: RequestOptions,
+  options: ShowOptions,
   session: Session,
 ): Promise<number> {
   const { store, catalog, json } = session;
@@ -23,6 +29,11 @@ export async function showCommand(
     const planned = await catalog.plan(subject, await oneRequest(options), store);
     plan = planned.plan;
     stages = status(plan, planned.graph, store);
+  }
+  if (options.parameters) {
+    const rows = parameterRows(plan);
+    console.log(json ? JSON.stringify({ parameters: rows }, null, 2) : parameterTable(rows));
+    return 0;
   }
   const run = asRun(stages);
   const reported = run && await reportOn(plan, run.stages, run.result, store);

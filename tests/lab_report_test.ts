@@ -46,3 +46,24 @@ Deno.test("a graph that refuses its hyperparameters: exit 2, one line, no store"
   assert.deepEqual([code, lines], [2, ["Cannot flip 7 coins: give an even number"]]);
   await assert.rejects(Deno.stat(store), Deno.errors.NotFound);
 });
+
+Deno.test("show --parameters lists path, value, origin, allowed values and description", async () => {
+  await using folder = await temporary();
+  const args = ["show", ...COINS, "--parameters", "--store", folder.path];
+  const { code, stdout, stderr } = await exp([...args, "--preset", "smoke", "--set", "rates.loaded=0.9"]);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(stdout.trimEnd().split("\n").map((line) => line.split(/ {2,}/)), [
+    ["parameter", "value", "from", "allowed", "what it is"],
+    ["coins", "10", "preset: smoke", "an integer >= 1 and <= 1000", "coins flipped; must be even"],
+    ["rates.fair", "0.5", "experiment: what fair means", "a number >= 0 and <= 1", "rate of the fair coin"],
+    ["rates.loaded", "0.9", "set", "a number >= 0 and <= 1"],
+  ]);
+  const { parameters } = JSON.parse((await exp([...args, "--json"])).stdout);
+  assert.deepEqual(parameters[0], {
+    path: "coins",
+    value: 40,
+    from: "default",
+    allowed: "an integer >= 1 and <= 1000",
+    description: "coins flipped; must be even",
+  });
+});
