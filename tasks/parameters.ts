@@ -25,10 +25,10 @@ export function parameterRows({ parameters = [], settings, hyperparameters }: Pl
   });
 }
 
-/** The rows as a table for the terminal. */
+/** The rows as a table for the terminal; reasons come last, since they are long and few. */
 export function parameterTable(rows: readonly ParameterRow[]): string {
   const cells = rows.map(({ path, value, from, allowed, description }) => {
-    return [path, JSON.stringify(value), from, allowed, description];
+    return [path, JSON.stringify(value), allowed, description, from];
   });
-  return table(["parameter", "value", "from", "allowed", "what it is"], cells);
+  return table(["parameter", "value", "allowed", "what it is", "from"], cells);
 }

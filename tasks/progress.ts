@@ -13,16 +13,42 @@ interface Running {
   printed: number;
 }
 
-/** Reports to stderr. Dispose it before printing anything else there. */
+/** Where the lines go. */
+export interface Screen {
+  /** Whether lines can be drawn over. */
+  readonly terminal: boolean;
+  /** Characters of a line. */
+  width(): number;
+  /** Shows text as it is. */
+  write(text: string): void;
+}
+
+const stderr: Screen = {
+  terminal: Deno.stderr.isTerminal(),
+  width: consoleWidth,
+  write: (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
+};
+
+/** Reports to stderr, each stage with its place in the whole run. Dispose it before printing anything else there. */
 export class TerminalReporter implements Reporter {
-  readonly #terminal = Deno.stderr.isTerminal();
+  readonly #total: number;
+  readonly #screen: Screen;
+  /** Places of stages that began and did not end. */
+  readonly #places = new Map<string, number>();
+  #begun = 0;
   readonly #running = new Map<string, Running>();
   #drawn = 0;
   #redrawn = 0;
 
+  /** @param total stages of the whole run, those already in the store among them */
+  constructor(total: number, screen: Screen = stderr) {
+    this.#total = total;
+    this.#screen = screen;
+  }
+
   started(stage: string): void {
     this.#running.set(stage, { since: performance.now(), printed: performance.now() });
-    if (!this.#terminal) this.#line(`${stage}: started`);
+    if (!this.#screen.terminal) this.#line(`${this.#place(stage)}: started`);
     this.#draw(true);
   }
 
@@ -32,21 +58,23 @@ export class TerminalReporter implements Reporter {
     running.first ??= progress;
     running.last = progress;
     const now = performance.now();
-    if (this.#terminal) return this.#draw(false);
+    if (this.#screen.terminal) return this.#draw(false);
     if (now - running.printed < LINE_MS) return;
     running.printed = now;
-    this.#line(describe(stage, running));
+    this.#line(describe(this.#place(stage), running));
   }
 
   waiting(stage: string, holder: Holder | undefined): void {
     const who = holder ? `process ${holder.pid} (${holder.experiment}/${holder.stage})` : "another process";
-    this.note(`${stage}: waiting for ${who}, which is making it`);
+    this.note(`${this.#place(stage)}: waiting for ${who}, which is making it`);
   }
 
   finished({ name, state, seconds, error }: StageResult): void {
     this.#running.delete(name);
+    const place = this.#place(name);
+    this.#places.delete(name);
     if (state === "failed") this.note(error ?? `Stage "${name}" failed`);
-    else if (state === "run") this.note(`${name}: done in ${duration(seconds)}`);
+    else if (state === "run") this.note(`${place}: done in ${duration(seconds)}`);
     this.#draw(true);
   }
 
@@ -62,25 +90,33 @@ export class TerminalReporter implements Reporter {
   }
 
   #draw(now: boolean): void {
-    if (!this.#terminal || (!now && performance.now() - this.#redrawn < REDRAW_MS)) return;
+    if (!this.#screen.terminal || (!now && performance.now() - this.#redrawn < REDRAW_MS)) return;
     this.#erase();
     this.#redrawn = performance.now();
-    const width = consoleWidth();
-    for (const [stage, running] of this.#running) this.#line(describe(stage, running).slice(0, width - 1));
+    const width = this.#screen.width();
+    for (const [stage, running] of this.#running) {
+      this.#line(describe(this.#place(stage), running).slice(0, width - 1));
+    }
     this.#drawn = this.#running.size;
   }
 
   #erase(): void {
-    if (this.#drawn > 0) write(`\x1b[${this.#drawn}A\x1b[J`);
+    if (this.#drawn > 0) this.#screen.write(`\x1b[${this.#drawn}A\x1b[J`);
     this.#drawn = 0;
   }
 
   #line(line: string): void {
-    write(`${line}\n`);
+    this.#screen.write(`${line}\n`);
+  }
+
+  /** "stage 6 of 13, residual": stages are counted as they begin, or are found in the store. */
+  #place(stage: string): string {
+    if (!this.#places.has(stage)) this.#places.set(stage, ++this.#begun);
+    return `stage ${this.#places.get(stage)} of ${this.#total}, ${stage}`;
   }
 }
 
-/** "residual: 1200/5000 episodes, 24 %, 31/s, 2 min left, success 62 %". */
+/** "stage 6 of 13, residual: 1200/5000 episodes, 24 %, 31/s, 2 min left, success 62 %". */
 function describe(stage: string, { since, first, last }: Running): string {
   if (!last || !first) return `${stage}: running for ${duration((performance.now() - since) / 1000)}`;
   const { done, total, unit, success, note } = last;
@@ -100,10 +136,6 @@ export function duration(seconds: number): string {
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
-}
-
-function write(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
 }
 
 function consoleWidth(): number {

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { UsageError } from "../lab/errors.ts";
 import { suggestion } from "../lab/nearest.ts";
-import { run, type RunResult } from "../lab/runner.ts";
+import { ancestors, run, type RunResult } from "../lab/runner.ts";
 import { Slots } from "../lab/slots.ts";
 import type { Planned } from "../lab/catalog.ts";
 import type { Plan } from "../lab/plan.ts";
@@ -44,7 +44,10 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
   using interrupt = new Interrupt();
   const results: RunResult[] = [];
   {
-    using reporter = new TerminalReporter();
+    const stages = planned.map(({ plan }) =>
+      options.only === undefined ? plan.stages.length : ancestors(plan, options.only).size
+    );
+    using reporter = new TerminalReporter(stages.reduce((a, b) => a + b));
     const slots = new Slots(jobs);
     const workers = Math.max(1, Math.floor(cores / jobs));
     const shared = { slots, workers, checkpointSeconds, heap, reporter };

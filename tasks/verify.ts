@@ -37,7 +37,7 @@ export async function verifyCommand(
   using interrupt = new Interrupt();
   let checked: Awaited<ReturnType<typeof verify>>;
   {
-    using reporter = new TerminalReporter();
+    using reporter = new TerminalReporter(times * (stage === undefined ? planned.plan.stages.length : 1));
     checked = await verify(planned, store, {
       slots: new Slots(jobs),
       workers: Math.max(1, Math.floor(cores / jobs)),

@@ -53,10 +53,10 @@ Deno.test("show --parameters lists path, value, origin, allowed values and descr
   const { code, stdout, stderr } = await exp([...args, "--preset", "smoke", "--set", "rates.loaded=0.9"]);
   assert.equal(code, 0, stderr);
   assert.deepEqual(stdout.trimEnd().split("\n").map((line) => line.split(/ {2,}/)), [
-    ["parameter", "value", "from", "allowed", "what it is"],
-    ["coins", "10", "preset: smoke", "an integer >= 1 and <= 1000", "coins flipped; must be even"],
-    ["rates.fair", "0.5", "experiment: what fair means", "a number >= 0 and <= 1", "rate of the fair coin"],
-    ["rates.loaded", "0.9", "set", "a number >= 0 and <= 1"],
+    ["parameter", "value", "allowed", "what it is", "from"],
+    ["coins", "10", "an integer >= 1 and <= 1000", "coins flipped; must be even", "preset: smoke"],
+    ["rates.fair", "0.5", "a number >= 0 and <= 1", "rate of the fair coin", "experiment: what fair means"],
+    ["rates.loaded", "0.9", "a number >= 0 and <= 1", "set"],
   ]);
   const { parameters } = JSON.parse((await exp([...args, "--json"])).stdout);
   assert.deepEqual(parameters[0], {
