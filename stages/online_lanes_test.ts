@@ -130,7 +130,9 @@ Deno.test("a truncated step bootstraps from the state it led to, and the next ep
   await using open = await opened();
   const { lanes } = open;
   let before: Round | undefined;
+  let snapshot: Tensors = {};
   for (let t = 0; t < BUDGET; t++) {
+    if (t === BUDGET - 1) snapshot = lanes.snapshot();
     const result = await lanes.step(chosen(t));
     before?.transitions.forEach(({ nextState, nextBase }, lane) => {
       assert.deepEqual(result.transitions[lane]!.state, nextState);
@@ -140,8 +142,14 @@ Deno.test("a truncated step bootstraps from the state it led to, and the next ep
     before = result;
   }
   assert.equal(lanes.episodes, 2 * LANES);
-  before!.transitions.forEach(({ terminated, nextState }, lane) => {
-    assert.deepEqual([...terminated as number[]], [0]);
+  before!.transitions.forEach(({ terminated, truncated, nextState, nextBase }, lane) => {
+    assert.deepEqual([terminated![0], truncated![0]], [0, 1]);
+    // The budget is a whole number of chunks: the next base action is the first of a new one, not more of the old.
+    const used = snapshot[`lanes/${lane}/counters`]!.data[1]!;
+    assert.equal(used, 3);
+    const stale = snapshot[`lanes/${lane}/chunk`]!.data.slice(7 * (used + 1), 7 * (used + 2));
+    assert.equal(stale.length, 7);
+    assert.notDeepEqual(nextBase, stale);
     assert.notDeepEqual(nextState, lanes.states[lane]);
   });
 });
