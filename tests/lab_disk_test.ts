@@ -93,3 +93,19 @@ Deno.test({
   assert.match(miss.lines.join("\n"), /^Cannot write to the store .*: the file system is read-only$/m);
   assert.doesNotMatch(miss.stderr, /^\s+at /m);
 });
+
+Deno.test(
+  { name: "a read-only store without its report: the report is printed, nothing is said", ignore },
+  async () => {
+    await using small = await disk("16m");
+    const args = ["tiny-coins", "--experiments", "tests/lab_reports/", "--store", small.path];
+    assert.equal((await exp(["run", ...args])).code, 0);
+    await Deno.remove(`${small.path}/reports`, { recursive: true });
+    await small.remount("ro");
+    for (const verb of ["run", "show"]) {
+      const { code, stdout, stderr } = await exp([verb, ...args]);
+      assert.deepEqual([code, stderr], [0, ""], verb);
+      assert.match(stdout, /\nloaded over control /);
+    }
+  },
+);
