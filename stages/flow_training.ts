@@ -94,7 +94,7 @@ export async function trainFlow(
     const { loss } = await learner.update(batches);
     const mean = loss!.data.reduce((a, b) => a + b, 0) / calls;
     if (!Number.isFinite(mean)) {
-      throw new Error(`Cannot go on cloning: the loss is ${mean} after ${progress.step} gradient steps`);
+      throw new Error(`Cannot go on training: the loss is ${mean} after ${progress.step} gradient steps`);
     }
     progress.step += calls;
     progress.losses.push({ gradient_steps: progress.step, loss: mean });

@@ -45,12 +45,15 @@ export function observationRow(observation: Observation): Row {
 export function observationAt(episode: Episode, t: number): Observation {
   const read = (name: string): Float64Array => {
     const column = episode.columns[name];
-    const width = column?.shape[1] ?? 1;
-    if (!column || t < 0 || t >= column.shape[0]!) {
+    if (!column) {
+      throw new RangeError(`Cannot read "${name}": the episode of "${episode.task}" has no such column`);
+    }
+    if (t < 0 || t >= column.shape[0]!) {
       throw new RangeError(
-        `Cannot read "${name}" at step ${t} of an episode of "${episode.task}" with ${episode.length} steps`,
+        `Cannot read step ${t} of an episode of "${episode.task}": it has ${column.shape[0]} steps`,
       );
     }
+    const width = column.shape[1]!;
     return Float64Array.from(column.data.subarray(t * width, (t + 1) * width));
   };
   const objects: Record<string, ObjectState> = {};

@@ -61,12 +61,12 @@ Deno.test("observationAt() names what it cannot read", async () => {
   for (const t of [-1, 3]) {
     assert.throws(() => observationAt(episode, t), {
       name: "RangeError",
-      message: new RegExp(`at step ${t} of`),
+      message: new RegExp(`step ${t} of`),
     });
   }
   const { rotation: _, ...columns } = episode.columns;
   assert.throws(() => observationAt({ ...episode, columns }, 1), {
     name: "RangeError",
-    message: `Cannot read "rotation" at step 1 of an episode of "${task.name}" with 3 steps`,
+    message: `Cannot read "rotation": the episode of "${task.name}" has no such column`,
   });
 });

@@ -136,18 +136,21 @@ export async function openSpecialists(
         "give one of each for every task, or none",
     );
   }
-  for (const [i, residual] of residuals.entries()) {
-    const { tensors } = decodeSafetensors(await Deno.readFile(residual.path));
-    const { state } = decodeNormalizations(await Deno.readFile(scales[i]!.path));
-    if (!state) {
-      throw new Error(`Cannot open the specialist of "${tasks[i]}": its normalization names no "state"`);
+  const specialists = new Specialists(byTask);
+  try {
+    for (const [i, residual] of residuals.entries()) {
+      const { tensors } = decodeSafetensors(await Deno.readFile(residual.path));
+      const { state } = decodeNormalizations(await Deno.readFile(scales[i]!.path));
+      if (!state) {
+        throw new Error(`Cannot open the specialist of "${tasks[i]}": its normalization names no "state"`);
+      }
+      byTask.set(tasks[i]!, await Specialist.open({ weights: tensors, scale: state, lanes }));
     }
-    byTask.set(
-      tasks[i]!,
-      await Specialist.open({ weights: tensors, scale: state, lanes }),
-    );
+  } catch (error) {
+    await specialists[Symbol.asyncDispose]();
+    throw error;
   }
-  return new Specialists(byTask);
+  return specialists;
 }
 
 /** A base policy with specialists: without one for a lane's task, or before its hand-over, the base acts alone. */
