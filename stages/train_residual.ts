@@ -52,7 +52,7 @@ export const online = z.strictObject({
   probingLength: z.number().min(0).max(1).default(0.4)
     .describe("longest probing prefix as a share of the step budget"),
   evaluateEvery: z.int().min(1).default(5000).describe("environment steps between two evaluations"),
-  evaluationEpisodes: z.int().min(1).default(25).describe("episodes of one evaluation, on training states"),
+  evaluationEpisodes: z.int().min(1).default(50).describe("episodes of one evaluation, on training states"),
   selectFrom: z.number().min(0).max(1).default(0.7)
     .describe("share of the steps after which the best evaluation is kept as the specialist"),
 });
