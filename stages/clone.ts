@@ -1,15 +1,12 @@
 /** A base policy by cloning: a flow-matching chunk policy fitted to a few demonstrations. */
 import { z } from "zod";
 import { decodeEpisodes } from "../data/episodes_arrow.ts";
-import { encodeNormalizations, fit } from "../data/normalization.ts";
-import { encodeSafetensors } from "../data/safetensors.ts";
-import { encodeTable } from "../data/table.ts";
+import { fit } from "../data/normalization.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { ndarray } from "../ndarray.ts";
 import * as flow from "../policies/flow.ts";
-import { exportPolicy } from "../policies/policy.ts";
 import { stream } from "../random.ts";
-import { trainFlow } from "./flow_training.ts";
+import { trainFlow, writePolicy } from "./flow_training.ts";
 import { windows } from "./windows.ts";
 
 /** Where the stage's code starts. */
@@ -51,18 +48,12 @@ export async function run(
     actions: fit(actions, { kind: "z-score", floor: 1e-2 }),
   };
   const sizes = { features: cut.features.shape[1]!, horizon, action: ACTION };
-  const { weights, losses } = await trainFlow(context, {
+  const trained = await trainFlow(context, {
     initial: flow.initialize(stream(context.seed, "flow", "initialize"), sizes, h),
     sets: [{ windows: cut, share: 1 }],
     normalization,
     hyperparameters: h,
     sizes,
   });
-  await context.output.weights.write(encodeSafetensors(weights));
-  await context.output.normalization.write(encodeNormalizations(normalization));
-  await context.output.policy.write(exportPolicy(weights, normalization, 1).onnx);
-  await context.output.losses.write(encodeTable({
-    gradient_steps: Int32Array.from(losses, (row) => row.gradient_steps),
-    loss: Float64Array.from(losses, (row) => row.loss),
-  }));
+  await writePolicy(context.output, normalization, trained);
 }

@@ -4,14 +4,11 @@
  */
 import { z } from "zod";
 import { decodeEpisodes } from "../data/episodes_arrow.ts";
-import { encodeNormalizations } from "../data/normalization.ts";
-import { encodeSafetensors } from "../data/safetensors.ts";
-import { encodeTable } from "../data/table.ts";
 import type { Artifact, StageContext } from "../lab/stage.ts";
 import * as flow from "../policies/flow.ts";
-import { exportPolicy, sizesOf } from "../policies/policy.ts";
+import { sizesOf } from "../policies/policy.ts";
 import { readPolicy } from "./chunked_base.ts";
-import { trainFlow } from "./flow_training.ts";
+import { trainFlow, writePolicy } from "./flow_training.ts";
 import { windows } from "./windows.ts";
 
 /** Where the stage's code starts. */
@@ -58,20 +55,12 @@ export async function run(
       : []),
     { windows: await cut(input.episodes), share: 1 - demonstrationShare },
   ];
-  const { weights, losses } = await trainFlow(context, {
+  const trained = await trainFlow(context, {
     initial: flow.fineTune(start),
     sets,
     normalization,
     hyperparameters: h,
     sizes,
   });
-  await context.output.weights.write(encodeSafetensors(weights));
-  await context.output.normalization.write(
-    encodeNormalizations({ features: normalization.features, actions: normalization.actions }),
-  );
-  await context.output.policy.write(exportPolicy(weights, normalization, 1).onnx);
-  await context.output.losses.write(encodeTable({
-    gradient_steps: Int32Array.from(losses, (row) => row.gradient_steps),
-    loss: Float64Array.from(losses, (row) => row.loss),
-  }));
+  await writePolicy(context.output, normalization, trained);
 }

@@ -1,11 +1,12 @@
 /** Gradient steps of a flow policy on windows of episodes, with progress and checkpoints: cloning and distillation. */
-import { normalize } from "../data/normalization.ts";
+import { encodeNormalizations, normalize } from "../data/normalization.ts";
 import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.ts";
+import { encodeTable } from "../data/table.ts";
 import { Learner } from "../engine/learner.ts";
 import { compileUpdate } from "../engine/program.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import * as flow from "../policies/flow.ts";
-import type { PolicyNormalization } from "../policies/policy.ts";
+import { exportPolicy, type PolicyNormalization } from "../policies/policy.ts";
 import { Stream, stream } from "../random.ts";
 import type { EpisodeContext } from "./episode_batch.ts";
 import type { Windows } from "./windows.ts";
@@ -33,7 +34,7 @@ function rows(x: NDArray, indices: Int32Array, out: Float32Array): void {
 /**
  * Trains from `initial` (a learner state of `flow.initialize` or `flow.fineTune`) and returns the averaged weights.
  *
- * @param options.shares share of each batch drawn from each set of windows; the last takes the rest
+ * `share` is the part of each batch drawn from a set of windows; the last set takes the rest.
  */
 export async function trainFlow(
   context: EpisodeContext & { readonly seed: number; readonly threads: number },
@@ -112,4 +113,24 @@ export async function trainFlow(
     if (context.checkpoint.due()) await save();
   }
   return { weights: flow.acting(learner.state), losses: progress.losses };
+}
+
+/** Where a trained flow policy goes: the outputs that cloning and distillation have in common. */
+type PolicyOutput = Readonly<
+  Record<"weights" | "normalization" | "policy" | "losses", { write(bytes: Uint8Array): Promise<void> }>
+>;
+
+/** Writes averaged weights, their units, both as an ONNX program for one row, and the losses. */
+export async function writePolicy(
+  output: PolicyOutput,
+  { features, actions }: PolicyNormalization,
+  { weights, losses }: { readonly weights: Tensors; readonly losses: readonly LossRow[] },
+): Promise<void> {
+  await output.weights.write(encodeSafetensors(weights));
+  await output.normalization.write(encodeNormalizations({ features, actions }));
+  await output.policy.write(exportPolicy(weights, { features, actions }, 1).onnx);
+  await output.losses.write(encodeTable({
+    gradient_steps: Int32Array.from(losses, (row) => row.gradient_steps),
+    loss: Float64Array.from(losses, (row) => row.loss),
+  }));
 }
