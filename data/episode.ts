@@ -5,6 +5,8 @@ import type { NDArray } from "../ndarray.ts";
 export interface Episode {
   /** Name of the task within its suite. */
   readonly task: string;
+  /** The observed objects by what they are to the task, so that data can be read without the world they come from. */
+  readonly roles: { readonly target: string; readonly goal: string };
   /** Which stream of initial states `index` counts in; evaluation states must never reach training data. */
   readonly split: "training" | "evaluation";
   /** The initial state, 0 ... 2^31 - 1. */

@@ -1,5 +1,5 @@
 /**
- * Episodes as an Arrow IPC file with one row a control step: `episode`, `step`, `task`, `split`, `index`, `success`,
+ * Episodes as an Arrow IPC file with one row a control step: `episode`, `step`, `task`, `target` and `goal` (its roles), `split`, `index`, `success`,
  * `length`, then `tag/NAME` and the episodes' own columns under their names, vectors as fixed-size lists. What was
  * observed once more after the last action stands in a row `step = length`, in which the other columns are null.
  */
@@ -17,7 +17,7 @@ import {
 } from "./arrow.ts";
 import { checkEpisode, type Episode } from "./episode.ts";
 
-const own = ["episode", "step", "task", "split", "index", "success", "length"];
+const own = ["episode", "step", "task", "target", "goal", "split", "index", "success", "length"];
 
 /**
  * Writes episodes; equal episodes give equal bytes, whatever the order of their records' keys.
@@ -45,7 +45,9 @@ export function encodeEpisodes(episodes: readonly Episode[]): Uint8Array {
     numericColumn("episode", Int32Array.from(owner)),
     numericColumn("step", Int32Array.from(rows.flatMap((count) => [...Array(count).keys()]))),
     dictionaryColumn("task", perRow((episode) => episode.task), 0),
-    dictionaryColumn("split", perRow((episode) => episode.split), 1),
+    dictionaryColumn("target", perRow((episode) => episode.roles.target), 1),
+    dictionaryColumn("goal", perRow((episode) => episode.roles.goal), 2),
+    dictionaryColumn("split", perRow((episode) => episode.split), 3),
     numericColumn("index", Int32Array.from(perRow((episode) => episode.index))),
     booleanColumn("success", perRow((episode) => episode.success)),
     numericColumn("length", Int32Array.from(perRow((episode) => episode.length))),
@@ -71,7 +73,7 @@ export function encodeEpisodes(episodes: readonly Episode[]): Uint8Array {
       return numericColumn(name, values, inner, valid);
     }),
   ];
-  return encodeArrow(columns, owner.length, { format: "uplift-episodes", version: "1" });
+  return encodeArrow(columns, owner.length, { format: "uplift-episodes", version: "2" });
 }
 
 function agree(episode: Episode, first: Episode, names: readonly string[], i: number): void {
@@ -101,9 +103,11 @@ export function decodeEpisodes(bytes: Uint8Array): Episode[] {
     throw new SyntaxError(`Cannot read the table as episodes: its schema must say format "uplift-episodes"`);
   }
   const read = (name: string) => decodeColumn(table, name);
-  const [owner, task, split, index, success, length] = [
+  const [owner, task, target, goal, split, index, success, length] = [
     "episode",
     "task",
+    "target",
+    "goal",
     "split",
     "index",
     "success",
@@ -122,6 +126,7 @@ export function decodeEpisodes(bytes: Uint8Array): Episode[] {
     while (end < table.numRows && owner![end] === owner![start]) end++;
     episodes.push({
       task: task![start] as string,
+      roles: { target: target![start] as string, goal: goal![start] as string },
       split: split![start] as Episode["split"],
       index: index![start] as number,
       success: success![start] as boolean,

@@ -10,6 +10,7 @@ function episode(length: number, changes: Partial<Episode> = {}): Episode {
     ndarray(shape, draws.fillNormal(new Float32Array(shape.reduce((a, b) => a * b))));
   return {
     task: `put the bowl on the plate ${length % 2}`,
+    roles: { target: `bowl_${length % 2}`, goal: "plate" },
     split: "training",
     index: 7 * length,
     success: length % 2 === 0,

@@ -92,6 +92,24 @@ export interface Environment {
   [Symbol.dispose](): void;
 }
 
+/** Many environments that are stepped together. Lanes are numbered from 0; each holds one episode at a time. */
+export interface Lanes extends AsyncDisposable {
+  /**
+   * Starts an episode in a lane and replays `replay`, [n * 7], after the reset: how an interrupted episode comes back.
+   *
+   * @throws {Error} when the task or state does not exist, or the episode ends before the replay does
+   */
+  reset(lane: number, task: string, state: InitialState, replay?: Float32Array): Promise<Observation>;
+  /** Advances every lane that has an action (by lane; undefined leaves a lane alone) by one control step. */
+  step(actions: readonly (Float32Array | undefined)[]): Promise<(Step | undefined)[]>;
+}
+
+/** A scripted expert in one episode. It sees the objects; it makes data and never appears in an evaluation. */
+export interface Expert {
+  /** The action, [7], after `observation`. */
+  act(observation: Observation): ArrayLike<number>;
+}
+
 /**
  * Checks the key of an initial state.
  *

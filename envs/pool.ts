@@ -2,7 +2,7 @@
  * Many environments over a few workers. Lane i lives in worker i % workers; what it computes depends on its task,
  * initial state and actions only, never on the number of workers.
  */
-import type { InitialState, Observation, Step } from "./environment.ts";
+import type { InitialState, Lanes, Observation, Step } from "./environment.ts";
 import { readStep } from "./flat_step.ts";
 import {
   actionSize,
@@ -28,7 +28,7 @@ interface Lane {
 }
 
 /** The lanes of a suite's environments. Usable from the main thread and from within a worker. */
-export class Pool {
+export class Pool implements Lanes {
   readonly #hosts: readonly Host[];
   readonly #lanes: readonly Lane[];
   #stepping = false;

@@ -76,6 +76,9 @@ interface Policy {
 
 const policyOf = ({ weights, normalization }: Policy): Policy => ({ weights, normalization });
 
+/** Where these experiments act. */
+export const world = { name: "tabletop" } as const;
+
 /** The graph of PLD: shared by the experiments that ask the same question of other tasks. */
 export function graph(
   stage: AddStage,
@@ -94,13 +97,13 @@ export function graph(
     residuals: readonly Handle<"weights">[] = [],
     scales: readonly Handle<"normalization">[] = [],
   ) =>
-    stage(evaluate, { ...policy, residuals, scales }, { tasks, ...h.evaluation, execute, lanes }, {
+    stage(evaluate, { ...policy, residuals, scales }, { world, tasks, ...h.evaluation, execute, lanes }, {
       name,
       seed: 0,
     }).evaluation;
 
   const demonstrations = tasks.map((task) =>
-    stage(demonstrate, {}, { task, episodes: h.demonstrations.episodes, first: 0, lanes: 8 }, {
+    stage(demonstrate, {}, { world, task, episodes: h.demonstrations.episodes, first: 0, lanes: 8 }, {
       name: label("demonstrations", 0, task),
       seed: h.demonstrations.seed,
     }).episodes
@@ -117,7 +120,7 @@ export function graph(
   for (let round = 0; round < h.rounds; round++) {
     const from = (start: number) => start + round * first.round;
     const named = (name: string, task?: string) => ({ name: label(name, round, task) });
-    const acting = (task: string) => ({ task, tasks, execute, lanes });
+    const acting = (task: string) => ({ world, task, tasks, execute, lanes });
     const learn = (task: string) => {
       const successes = { ...acting(task), ...h.offline, first: from(first.offline) };
       const { episodes: offline } = stage(collectSuccesses, distilled, successes, named("offline", task));
@@ -130,6 +133,7 @@ export function graph(
         named("critic", task),
       );
       const specialist = stage(trainResidual, { ...distilled, offline, critic }, {
+        world,
         task,
         tasks,
         execute,

@@ -10,7 +10,7 @@ import * as demonstrate from "../stages/demonstrate.ts";
 import * as evaluate from "../stages/evaluate.ts";
 import * as evaluateSac from "../stages/evaluate_sac.ts";
 import * as trainSac from "../stages/train_sac.ts";
-import pld, { hyperparameters as pldHyperparameters, smoke } from "./pld_tabletop.ts";
+import pld, { hyperparameters as pldHyperparameters, smoke, world } from "./pld_tabletop.ts";
 
 const { lanes, demonstrations, base, evaluation } = pldHyperparameters.shape;
 
@@ -32,6 +32,7 @@ function graph(
   const { task, lanes, base: { horizon, execute } } = h;
   const tasks = [task];
   const demonstrations = stage(demonstrate, {}, {
+    world,
     task,
     episodes: h.demonstrations.episodes,
     first: 0,
@@ -48,16 +49,18 @@ function graph(
       residuals: [],
       scales: [],
     },
-    { tasks, ...h.evaluation, execute, lanes },
+    { world, tasks, ...h.evaluation, execute, lanes },
     { name: "evaluate.base", seed: 0 },
   );
   const scratch = stage(trainSac, { demonstrations }, {
+    world,
     task,
     first: 1_000_000,
     learner: h.learner,
     online: h.online,
   }, { name: "sac" });
   const after = stage(evaluateSac, { weights: scratch.weights, scale: scratch.scale }, {
+    world,
     tasks,
     ...h.evaluation,
     lanes,

@@ -1,6 +1,9 @@
 /** What our policies see of an observation: object-relative positions, for objects named by their role in the task. */
 import type { Observation, Task } from "../envs/environment.ts";
 
+/** What features need to know of a task: its name, and the objects by their roles. */
+export type Subject = Pick<Task, "name" | "roles">;
+
 /** Numbers of `features` for a single task. */
 export const FEATURES = 20;
 /** Numbers that `residualState` adds to the features. */
@@ -14,7 +17,11 @@ export const RESIDUAL_EXTRAS = 11;
  *
  * @throws {RangeError} when `tasks` has several names without the task's, or the observation lacks an object
  */
-export function features(observation: Observation, task: Task, tasks: readonly string[] = []): Float32Array {
+export function features(
+  observation: Observation,
+  task: Subject,
+  tasks: readonly string[] = [],
+): Float32Array {
   const out = new Float32Array(FEATURES + (tasks.length > 1 ? tasks.length : 0));
   writeFeatures(observation, task, tasks, out);
   return out;
@@ -26,7 +33,7 @@ export function features(observation: Observation, task: Task, tasks: readonly s
  */
 export function residualState(
   observation: Observation,
-  task: Task,
+  task: Subject,
   chunkPosition: number,
   tasks: readonly string[] = [],
 ): Float32Array {
@@ -40,7 +47,7 @@ export function residualState(
   return out;
 }
 
-function writeFeatures(o: Observation, task: Task, tasks: readonly string[], out: Float32Array): void {
+function writeFeatures(o: Observation, task: Subject, tasks: readonly string[], out: Float32Array): void {
   const hand = o.proprioception.subarray(0, 3);
   const target = objectOf(o, task.roles.target);
   const goal = objectOf(o, task.roles.goal);

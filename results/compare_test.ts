@@ -95,6 +95,7 @@ Deno.test("compareOutputs() of episodes names the place in a vector", () => {
   const episodes = (action: Float32Array) =>
     encodeEpisodes([{
       task: "pick",
+      roles: { target: "bowl", goal: "plate" },
       split: "training",
       index: 0,
       success: true,

@@ -4,13 +4,12 @@
  */
 import { z } from "zod";
 import { encodeEpisodes } from "../data/episodes_arrow.ts";
-import { Pool } from "../envs/pool.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { stream } from "../random.ts";
 import { openBase } from "./chunked_base.ts";
 import { runEpisodes } from "./episode_batch.ts";
 import { openSpecialists, ResidualActor } from "./residual_actor.ts";
-import { taskOf } from "./task_of.ts";
+import { openWorld, world as settings } from "./world.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
@@ -26,6 +25,7 @@ export const outputs = { episodes: "episodes" } as const;
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
+  world: settings,
   task: z.string().describe("the specialist's task"),
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the base's one-hot input"),
   execute: z.int().min(1).max(64).describe("actions executed of each chunk of the base"),
@@ -42,7 +42,8 @@ export async function run(
 ): Promise<void> {
   const { task: name, tasks, execute, alpha, episodes, attempts, first, lanes } = context.parameters;
   const { weights, normalization, residual, scale } = context.input;
-  const task = taskOf(name);
+  const world = await openWorld(context.parameters.world);
+  const task = world.task(name);
   await using base = await openBase({ ...context, weights, normalization, lanes, execute, tasks });
   await using specialists = await openSpecialists({
     ...context,
@@ -51,7 +52,7 @@ export async function run(
     tasks: [name],
     lanes,
   });
-  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+  await using pool = await world.pool({ lanes, workers: context.workers });
   const baseSteps = (i: number) =>
     Math.floor(stream(context.seed, "hand-over", i).uniform(0, alpha * task.maxSteps));
   const { kept, tried } = await runEpisodes(context, {

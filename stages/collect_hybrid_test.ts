@@ -5,7 +5,7 @@ import { ndarray } from "../ndarray.ts";
 import { stream } from "../random.ts";
 import * as pld from "../rl/pld.ts";
 import { artifact, attempt, type Conditions, digests } from "../tests/stage_context.ts";
-import { capableBase, demonstrations, episodesOf, task, tasks } from "../tests/tabletop_subjects.ts";
+import { capableBase, demonstrations, episodesOf, task, tasks, world } from "../tests/tabletop_subjects.ts";
 import * as collectHybrid from "./collect_hybrid.ts";
 import * as collectSuccesses from "./collect_successes.ts";
 import { stateScale } from "./transitions.ts";
@@ -24,6 +24,7 @@ const residual = await artifact(
   }),
 );
 const collecting = {
+  world,
   task: task.name,
   tasks,
   execute: EXECUTE,

@@ -1,11 +1,10 @@
 /** Rolls the base policy out until enough of its own successes are kept: offline data, and the control's data. */
 import { z } from "zod";
 import { encodeEpisodes } from "../data/episodes_arrow.ts";
-import { Pool } from "../envs/pool.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { openBase } from "./chunked_base.ts";
 import { runEpisodes } from "./episode_batch.ts";
-import { taskOf } from "./task_of.ts";
+import { openWorld, world as settings } from "./world.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
@@ -16,6 +15,7 @@ export const outputs = { episodes: "episodes" } as const;
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
+  world: settings,
   task: z.string().describe("the task to act in"),
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the policy's one-hot input"),
   execute: z.int().min(1).max(64).describe("actions executed of each chunk"),
@@ -30,9 +30,10 @@ export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
   const { task: name, tasks, execute, episodes, attempts, first, lanes } = context.parameters;
-  const task = taskOf(name);
+  const world = await openWorld(context.parameters.world);
+  const task = world.task(name);
   await using base = await openBase({ ...context, ...context.input, lanes, execute, tasks });
-  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+  await using pool = await world.pool({ lanes, workers: context.workers });
   const { kept, tried } = await runEpisodes(context, {
     pool,
     size: lanes,

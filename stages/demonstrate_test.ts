@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { attempt, type Conditions, digests } from "../tests/stage_context.ts";
-import { episodesOf, task } from "../tests/tabletop_subjects.ts";
+import { episodesOf, task, world } from "../tests/tabletop_subjects.ts";
 import * as demonstrate from "./demonstrate.ts";
 
 const run = (lanes: number, conditions: Conditions = {}) =>
-  attempt(demonstrate, {}, { task: task.name, episodes: 3, first: 30, lanes }, conditions);
+  attempt(demonstrate, {}, { world, task: task.name, episodes: 3, first: 30, lanes }, conditions);
 const whole = await run(3);
 
 Deno.test("demonstrate keeps the same successes with 3 lanes and with 5, with 1 worker and with 2", async () => {

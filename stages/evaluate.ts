@@ -1,12 +1,12 @@
 /** Success of a policy on held-out initial states: every task, every fixed state, under several noise streams. */
 import { z } from "zod";
 import { encodeEpisodes } from "../data/episodes_arrow.ts";
-import { Pool } from "../envs/pool.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { openBase } from "./chunked_base.ts";
 import { runEpisodes } from "./episode_batch.ts";
 import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
 import { openSpecialists, ResidualActor } from "./residual_actor.ts";
+import { openWorld } from "./world.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
@@ -34,8 +34,9 @@ export async function run(
   const { weights, normalization, residuals, scales } = context.input;
   await using base = await openBase({ ...context, weights, normalization, lanes, execute, tasks });
   await using specialists = await openSpecialists({ residuals, scales, tasks, lanes });
-  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
-  const plans = evaluationPlans(context.parameters);
+  const world = await openWorld(context.parameters.world);
+  await using pool = await world.pool({ lanes, workers: context.workers });
+  const plans = evaluationPlans(world, context.parameters);
   const { tried } = await runEpisodes(context, {
     pool,
     size: lanes,

@@ -3,12 +3,12 @@ import { z } from "zod";
 import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import { decodeNormalizations } from "../data/normalization.ts";
 import { decodeSafetensors } from "../data/safetensors.ts";
-import { Pool } from "../envs/pool.ts";
 import type { StageContext } from "../lab/stage.ts";
 import * as sac from "../rl/sac.ts";
 import { runEpisodes } from "./episode_batch.ts";
 import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
 import { SacActor } from "./sac_actor.ts";
+import { openWorld } from "./world.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
@@ -29,8 +29,9 @@ export async function run(
   const { state: scale } = decodeNormalizations(await Deno.readFile(context.input.scale.path));
   if (!scale) throw new Error('Cannot open the SAC policy: its normalization must name "state"');
   await using actor = await SacActor.open({ weights: tensors, scale, lanes, hyperparameters: learner });
-  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
-  const plans = evaluationPlans(context.parameters);
+  const world = await openWorld(context.parameters.world);
+  await using pool = await world.pool({ lanes, workers: context.workers });
+  const plans = evaluationPlans(world, context.parameters);
   const { tried } = await runEpisodes(context, {
     pool,
     size: lanes,

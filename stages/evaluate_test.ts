@@ -7,9 +7,10 @@ import { ndarray } from "../ndarray.ts";
 import { stream } from "../random.ts";
 import * as pld from "../rl/pld.ts";
 import { artifact, attempt, type Conditions, digests } from "../tests/stage_context.ts";
-import { demonstrations, episodesOf, task, tasks, tinyBase } from "../tests/tabletop_subjects.ts";
+import { demonstrations, episodesOf, task, tasks, tinyBase, world } from "../tests/tabletop_subjects.ts";
 import * as evaluate from "./evaluate.ts";
 import { evaluationPlans } from "./evaluation_table.ts";
+import { openWorld } from "./world.ts";
 import { stateScale } from "./transitions.ts";
 
 const EXECUTE = 4;
@@ -42,6 +43,7 @@ const run = (
   names = tasks,
 ) =>
   attempt(evaluate, { ...base, ...policy }, {
+    world,
     tasks: names,
     states: 2,
     noises: 2,
@@ -84,9 +86,9 @@ Deno.test("evaluate resumes to the same bytes, in whatever lanes the rest runs",
   }
 });
 
-Deno.test("evaluationPlans() runs every task, noise and state, states first", () => {
+Deno.test("evaluationPlans() runs every task, noise and state, states first", async () => {
   const names = [task.name, "on_stove"];
-  const plans = evaluationPlans({ tasks: names, states: 3, noises: 2 });
+  const plans = evaluationPlans(await openWorld(world), { tasks: names, states: 3, noises: 2 });
   assert.deepEqual(
     plans.map((plan) => [plan.task.name, plan.noise, plan.state.index]),
     names.flatMap((name) => [0, 1].flatMap((noise) => [0, 1, 2].map((index) => [name, noise, index]))),

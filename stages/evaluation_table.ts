@@ -4,10 +4,11 @@ import type { Episode } from "../data/episode.ts";
 import { encodeTable } from "../data/table.ts";
 import { evaluationStates } from "../envs/environment.ts";
 import type { Plan } from "./recording.ts";
-import { taskOf } from "./task_of.ts";
+import { type World, world } from "./world.ts";
 
 /** What every evaluation is parameterised by. */
 export const protocol = {
+  world,
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the policy's one-hot input"),
   states: z.int().min(1).max(evaluationStates).describe(
     "fixed evaluation states of each task, from the first",
@@ -18,13 +19,14 @@ export const protocol = {
 
 /** Every task, under every noise stream, from every state: the same plans for every policy, so that results pair. */
 export function evaluationPlans(
+  world: World,
   { tasks, states, noises }: { tasks: readonly string[]; states: number; noises: number },
 ): Plan[] {
   const plans: Plan[] = [];
   for (const name of tasks) {
     for (let noise = 0; noise < noises; noise++) {
       for (let index = 0; index < states; index++) {
-        plans.push({ task: taskOf(name), state: { split: "evaluation", index }, noise });
+        plans.push({ task: world.task(name), state: { split: "evaluation", index }, noise });
       }
     }
   }

@@ -1,7 +1,6 @@
 /** Lanes that learn: endless training episodes, the base's actions beside the executed ones, transitions as they come. */
 import type { Normalization } from "../data/normalization.ts";
-import type { Step, Task } from "../envs/environment.ts";
-import type { Pool } from "../envs/pool.ts";
+import type { Lanes, Step, Task } from "../envs/environment.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";
 import { stream } from "../random.ts";
 import type { ChunkCursor } from "./chunked_base.ts";
@@ -60,14 +59,14 @@ export interface Round {
 
 /** The lanes of one online phase. */
 export class OnlineLanes {
-  readonly #pool: Pool;
+  readonly #pool: Lanes;
   readonly #base: BaseActions;
   readonly #scale: Normalization;
   readonly #exploration: Exploration;
   readonly #running: Running[] = [];
   #episodes = 0;
 
-  private constructor(pool: Pool, base: BaseActions, scale: Normalization, exploration: Exploration) {
+  private constructor(pool: Lanes, base: BaseActions, scale: Normalization, exploration: Exploration) {
     this.#pool = pool;
     this.#base = base;
     this.#scale = scale;
@@ -77,7 +76,7 @@ export class OnlineLanes {
   /** Starts an episode in each of `size` lanes, or continues those of a `snapshot`. */
   static async open(
     { pool, base, scale, exploration, size, snapshot }: {
-      pool: Pool;
+      pool: Lanes;
       base: BaseActions;
       scale: Normalization;
       exploration: Exploration;

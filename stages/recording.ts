@@ -2,6 +2,7 @@
 import type { Episode } from "../data/episode.ts";
 import type { InitialState, ObjectState, Observation, Task } from "../envs/environment.ts";
 import { type NDArray, ndarray } from "../ndarray.ts";
+import type { Subject } from "../policies/features.ts";
 
 /** An episode to run: its task, initial state, the number of its noise stream, and numbers to remember with it. */
 export interface Plan {
@@ -75,6 +76,11 @@ export function observationAt(episode: Episode, t: number): Observation {
   };
 }
 
+/** What a stored episode is about, as features need it. */
+export function subjectOf({ task, roles }: Episode): Subject {
+  return { name: task, roles };
+}
+
 /** Gathers the rows of one running episode. */
 export class Recording {
   /** The episode that is recorded. */
@@ -105,6 +111,7 @@ export class Recording {
     }
     return {
       task: this.plan.task.name,
+      roles: this.plan.task.roles,
       split: this.plan.state.split,
       index: this.plan.state.index,
       success,

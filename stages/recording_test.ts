@@ -45,6 +45,7 @@ Deno.test("finish() keeps the plan and its tags, with all rows of every column",
   const { columns, ...rest } = episode;
   assert.deepEqual(rest, {
     task: task.name,
+    roles: task.roles,
     split: "training",
     index: 4,
     success: false,

@@ -1,7 +1,6 @@
 /** Episodes in lockstep: `size` lanes of a pool step together, so that one batched policy call serves all of them. */
 import type { Episode } from "../data/episode.ts";
-import type { Observation, Step, Task } from "../envs/environment.ts";
-import type { Pool } from "../envs/pool.ts";
+import type { Lanes, Observation, Step, Task } from "../envs/environment.ts";
 import { observationRow, type Plan, Recording, type Row } from "./recording.ts";
 
 /**
@@ -41,7 +40,7 @@ export interface Actor {
 /** Options of `rollout`. */
 export interface RolloutOptions {
   /** The environments. */
-  readonly pool: Pool;
+  readonly pool: Lanes;
   /** Lanes to use. An episode's bytes do not depend on it, except through the batch size of the policies. */
   readonly size: number;
   /** The i-th episode to run, or undefined when there is none left. */
@@ -100,7 +99,7 @@ const EVALUATION_OFFSET = 1_000_000;
 /** Success rate of `actor` on `episodes` training states that no learning episode starts from, and what it took. */
 export async function trainingSuccess(
   { pool, lanes, actor, task, first, episodes }: {
-    pool: Pool;
+    pool: Lanes;
     lanes: number;
     actor: Actor;
     task: Task;

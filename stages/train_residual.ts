@@ -11,7 +11,6 @@ import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.ts";
 import { encodeTable } from "../data/table.ts";
 import { Learner } from "../engine/learner.ts";
 import { compileUpdate } from "../engine/program.ts";
-import { Pool } from "../envs/pool.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
@@ -24,8 +23,8 @@ import { OnlineLanes } from "./online_lanes.ts";
 import { curveColumns, learnOnline, resume } from "./online_learning.ts";
 import { ResidualActor, Specialist, Specialists } from "./residual_actor.ts";
 import { trainingSuccess } from "./rollout.ts";
-import { taskOf } from "./task_of.ts";
 import { offlineReplay, stateScale, transitionShapes } from "./transitions.ts";
+import { openWorld, world as settings } from "./world.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
@@ -59,6 +58,7 @@ export const online = z.strictObject({
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
+  world: settings,
   task: z.string().describe("the specialist's task"),
   tasks: z.array(z.string()).min(1).describe("task names, in the order of the base's one-hot input"),
   execute: z.int().min(1).max(64).describe("actions executed of each chunk of the base"),
@@ -75,7 +75,8 @@ export async function run(
 ): Promise<void> {
   const { parameters: { task: name, tasks, execute, first, learner: h, online: o }, input, seed } = context;
   const { weights, normalization } = input;
-  const task = taskOf(name), lanes = o.lanes;
+  const world = await openWorld(context.parameters.world);
+  const task = world.task(name), lanes = o.lanes;
   const episodes = decodeEpisodes(await Deno.readFile(input.offline.path));
   const scale = stateScale(episodes, execute), sizes = sizesOf(scale);
   const offline = offlineReplay(episodes, { scale, execute, reward: h });
@@ -90,8 +91,8 @@ export async function run(
   await using base = await openBase({ weights, normalization, lanes, execute, tasks, seed });
   const xi = ndarray([7], residualScale(h, 0));
   await using specialist = await Specialist.open({ weights: { ...initial, xi }, scale, lanes });
-  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
-  await using evaluationPool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+  await using pool = await world.pool({ lanes, workers: context.workers });
+  await using evaluationPool = await world.pool({ lanes, workers: context.workers });
   await using evaluationBase = await openBase({
     weights,
     normalization,

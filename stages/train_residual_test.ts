@@ -6,7 +6,7 @@ import { Pool } from "../envs/pool.ts";
 import { stream } from "../random.ts";
 import * as pld from "../rl/pld.ts";
 import { artifact, attempt, type Conditions, digests } from "../tests/stage_context.ts";
-import { capableBase, demonstrations, episodesOf, task, tasks } from "../tests/tabletop_subjects.ts";
+import { capableBase, demonstrations, episodesOf, task, tasks, world } from "../tests/tabletop_subjects.ts";
 import * as trainResidual from "./train_residual.ts";
 import { stateScale } from "./transitions.ts";
 
@@ -35,6 +35,7 @@ const critic = await artifact(
 
 const run = (conditions: Conditions = {}, online: object = {}) =>
   attempt(trainResidual, { ...base, offline, critic }, {
+    world,
     task: task.name,
     tasks,
     execute: EXECUTE,

@@ -10,7 +10,6 @@ import { encodeSafetensors } from "../data/safetensors.ts";
 import { encodeTable } from "../data/table.ts";
 import { Learner } from "../engine/learner.ts";
 import { compileUpdate } from "../engine/program.ts";
-import { Pool } from "../envs/pool.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { ndarray } from "../ndarray.ts";
 import { stream } from "../random.ts";
@@ -20,8 +19,8 @@ import { OnlineLanes, ZeroBase } from "./online_lanes.ts";
 import { curveColumns, learnOnline, resume } from "./online_learning.ts";
 import { trainingSuccess } from "./rollout.ts";
 import { SacActor } from "./sac_actor.ts";
-import { taskOf } from "./task_of.ts";
 import { stateScale, transitionShapes } from "./transitions.ts";
+import { openWorld, world as settings } from "./world.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
@@ -47,6 +46,7 @@ export const online = z.strictObject({
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
+  world: settings,
   task: z.string().describe("the task"),
   first: z.int().min(0).describe("first training initial state; evaluations start 1,000,000 later"),
   learner: sac.hyperparameters,
@@ -58,7 +58,8 @@ export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
   const { parameters: { task: name, first, learner: h, online: o }, seed } = context;
-  const task = taskOf(name), lanes = o.lanes;
+  const world = await openWorld(context.parameters.world);
+  const task = world.task(name), lanes = o.lanes;
   const scale = stateScale(decodeEpisodes(await Deno.readFile(context.input.demonstrations.path)), 1);
   const sizes = { state: scale.center.length, action: 7 }, shapes = sac.updateShapes(sizes, h);
 
@@ -71,8 +72,8 @@ export async function run(
     threads: context.threads,
   });
   await using actor = await SacActor.open({ weights: initial, scale, lanes, hyperparameters: h });
-  await using pool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
-  await using evaluationPool = await Pool.open({ suite: "tabletop", lanes, workers: context.workers });
+  await using pool = await world.pool({ lanes, workers: context.workers });
+  await using evaluationPool = await world.pool({ lanes, workers: context.workers });
 
   const { weights, curve } = await learnOnline(context, {
     schedule: {

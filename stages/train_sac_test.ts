@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { decodeSafetensors } from "../data/safetensors.ts";
 import { decodeTable } from "../data/table.ts";
 import { attempt, type Conditions, digests } from "../tests/stage_context.ts";
-import { demonstrations, episodesOf, task, tasks } from "../tests/tabletop_subjects.ts";
+import { demonstrations, episodesOf, task, tasks, world } from "../tests/tabletop_subjects.ts";
 import * as evaluateSac from "./evaluate_sac.ts";
 import * as trainSac from "./train_sac.ts";
 
@@ -12,6 +12,7 @@ const shown = await demonstrations(2);
 
 const run = (conditions: Conditions = {}) =>
   attempt(trainSac, { demonstrations: shown }, {
+    world,
     task: task.name,
     first: 5,
     learner,
@@ -53,7 +54,12 @@ Deno.test("train_sac learns after its random episodes, from what it did itself",
 Deno.test("evaluate_sac runs a stored policy on the evaluation states, and resumes", async () => {
   const { weights, scale } = whole.output;
   const measure = (conditions: Conditions = {}) =>
-    attempt(evaluateSac, { weights, scale }, { tasks, states: 2, noises: 1, lanes: 2, learner }, conditions);
+    attempt(
+      evaluateSac,
+      { weights, scale },
+      { world, tasks, states: 2, noises: 1, lanes: 2, learner },
+      conditions,
+    );
   const measured = await measure();
   const { index, success, length } = decodeTable(await Deno.readFile(measured.output.evaluation.path));
   assert.deepEqual([...index as Int32Array], [0, 1]);

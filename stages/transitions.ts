@@ -5,8 +5,7 @@ import { Replay } from "../data/replay.ts";
 import { returnToGo, rewards } from "../data/returns.ts";
 import { type NDArray, ndarray } from "../ndarray.ts";
 import { residualState } from "../policies/features.ts";
-import { observationAt } from "./recording.ts";
-import { taskOf } from "./task_of.ts";
+import { observationAt, subjectOf } from "./recording.ts";
 
 const ACTION = 7;
 
@@ -26,10 +25,9 @@ export function transitionShapes(state: number): Record<string, readonly number[
 
 /** Unnormalised learner states of an episode of the base, [T, S]; `execute` is the length of its chunks. */
 function rawStates(episode: Episode, execute: number): NDArray {
-  const task = taskOf(episode.task);
   const rows = Array.from(
     { length: episode.length },
-    (_, t) => residualState(observationAt(episode, t), task, (t % execute) / execute),
+    (_, t) => residualState(observationAt(episode, t), subjectOf(episode), (t % execute) / execute),
   );
   const states = ndarray([episode.length, rows[0]!.length]);
   rows.forEach((row, t) => states.data.set(row, t * row.length));

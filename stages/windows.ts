@@ -2,8 +2,7 @@
 import type { Episode } from "../data/episode.ts";
 import { type NDArray, ndarray } from "../ndarray.ts";
 import { features } from "../policies/features.ts";
-import { observationAt } from "./recording.ts";
-import { taskOf } from "./task_of.ts";
+import { observationAt, subjectOf } from "./recording.ts";
 
 const ACTION = 7;
 
@@ -20,7 +19,7 @@ export interface Windows {
  * motion, and the last gripper command, so that a released bowl stays released.
  *
  * @param options.order task names in the order of the policy's one-hot input
- * @throws {Error} when an episode's task is unknown, it has no actions, or there is no step at all
+ * @throws {Error} when an episode's task is not among `order`, it has no actions, or there is no step at all
  */
 export function windows(
   episodes: readonly Episode[],
@@ -32,7 +31,7 @@ export function windows(
   const chunks = ndarray([count, horizon, ACTION]);
   let row = 0;
   for (const episode of episodes) {
-    const task = taskOf(episode.task);
+    const task = subjectOf(episode);
     const actions = episode.columns.action;
     if (!actions) {
       throw new Error(`Cannot cut windows from an episode of "${episode.task}": it has no actions`);

@@ -13,6 +13,8 @@ import { attempt } from "./stage_context.ts";
 /** The task of these tests; its step budget is 160. */
 export const task = scenes[0]!.task;
 export const tasks = [task.name];
+/** The world of these tests, as stages are told of it. */
+export const world = { name: "tabletop" } as const;
 
 /** An episode of random actions, cut after `length` steps and called a success as told. */
 export async function recorded(
@@ -33,7 +35,7 @@ export async function recorded(
 
 /** Successful demonstrations of the scripted expert. */
 export async function demonstrations(episodes = 2): Promise<Artifact> {
-  const { output } = await attempt(demonstrate, {}, { task: task.name, episodes, first: 0, lanes: 4 });
+  const { output } = await attempt(demonstrate, {}, { world, task: task.name, episodes, first: 0, lanes: 4 });
   return output.episodes;
 }
 
