@@ -17,6 +17,7 @@ import * as evaluate from "../stages/evaluate.ts";
 import * as pretrainCritic from "../stages/pretrain_critic.ts";
 import { batchSizes } from "../stages/online_batches.ts";
 import * as trainResidual from "../stages/train_residual.ts";
+import type { WorldSettings } from "../stages/world.ts";
 
 const taskNames = scenes.map(({ task }) => task.name);
 
@@ -76,15 +77,20 @@ interface Policy {
 
 const policyOf = ({ weights, normalization }: Policy): Policy => ({ weights, normalization });
 
-/** Where these experiments act. */
-export const world = { name: "tabletop" } as const;
+/** Where these experiments act unless they say otherwise. */
+export const tabletop: WorldSettings = { name: "tabletop" };
 
-/** The graph of PLD: shared by the experiments that ask the same question of other tasks. */
+/** The graph of PLD in a world: shared by the experiments that ask the same question of other tasks. */
 export function graph(
   stage: AddStage,
-  { hyperparameters: h }: { readonly hyperparameters: z.output<typeof hyperparameters> },
+  { hyperparameters: h, world = tabletop }: {
+    readonly hyperparameters: Omit<z.output<typeof hyperparameters>, "tasks"> & {
+      readonly tasks: readonly string[];
+    };
+    readonly world?: WorldSettings;
+  },
 ): Graph {
-  const { tasks, lanes, learner, base: { horizon, execute } } = h;
+  const { lanes, learner, base: { horizon, execute } } = h, tasks = [...h.tasks];
   const updates = { ...h.online, criticUpdates: learner.criticUpdates };
   batchSizes(updates); // refuses before the first stage what the online phase would refuse after an hour
   const many = tasks.length > 1;
@@ -103,7 +109,13 @@ export function graph(
     }).evaluation;
 
   const demonstrations = tasks.map((task) =>
-    stage(demonstrate, {}, { world, task, episodes: h.demonstrations.episodes, first: 0, lanes: 8 }, {
+    stage(demonstrate, {}, {
+      world,
+      task,
+      episodes: h.demonstrations.episodes,
+      first: 0,
+      lanes: Math.min(8, lanes),
+    }, {
       name: label("demonstrations", 0, task),
       seed: h.demonstrations.seed,
     }).episodes

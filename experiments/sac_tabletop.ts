@@ -10,7 +10,7 @@ import * as demonstrate from "../stages/demonstrate.ts";
 import * as evaluate from "../stages/evaluate.ts";
 import * as evaluateSac from "../stages/evaluate_sac.ts";
 import * as trainSac from "../stages/train_sac.ts";
-import pld, { hyperparameters as pldHyperparameters, smoke, world } from "./pld_tabletop.ts";
+import pld, { hyperparameters as pldHyperparameters, smoke, tabletop as world } from "./pld_tabletop.ts";
 
 const { lanes, demonstrations, base, evaluation } = pldHyperparameters.shape;
 
