@@ -11,7 +11,7 @@ import type { StageKey } from "./key.ts";
 /** One thing that is wrong. */
 export interface Damage {
   /** What sort of thing it is. */
-  readonly kind: "object" | "outcome" | "log" | "key" | "checkpoint" | "run";
+  readonly kind: "object" | "outcome" | "log" | "key" | "checkpoint" | "run" | "source";
   /** Digest of an object, or the store-relative path of a document. */
   readonly name: string;
   /** Its bytes do not match, or there is no file. */
@@ -71,11 +71,14 @@ export function fsck(store: Store): Checked {
     damage.push({ kind: "object", name: digest, problem: "missing", stages: [...stages], quarantined: null });
   }
   for (const path of stray) moveAside("object", path.slice(store.directory.length + 1), "stray");
-  for (const name of names(join(store.directory, "runs"))) {
-    if (!unseal<RunRecord>(read(join(store.directory, "runs", name)))) {
-      moveAside("run", join("runs", name), `run.${name}`);
+  for (const folder of ["runs", "history"]) {
+    for (const name of names(join(store.directory, folder))) {
+      if (!unseal<RunRecord>(read(join(store.directory, folder, name)))) {
+        moveAside("run", join(folder, name), `run.${name}`);
+      }
     }
   }
+  checkSources(store, moveAside);
   const checkpoints = names(join(store.directory, "checkpoints"));
   for (const key of checkpoints) {
     const folder = checkpointFolder(store.directory, key);
@@ -91,6 +94,19 @@ export function fsck(store: Store): Checked {
     checkpoints: checkpoints.length,
     damage,
   };
+}
+
+/** A module's text has the digest under which some key knows it; what no key knows is left to gc. */
+function checkSources(store: Store, moveAside: (kind: "source", path: string, name: string) => void): void {
+  const paths = new Map<string, string>();
+  for (const key of store.keys()) {
+    for (const [path, digest] of Object.entries(store.key(key)?.modules ?? {})) paths.set(digest, path);
+  }
+  for (const digest of store.sources.list()) {
+    const path = paths.get(digest);
+    if (path === undefined || store.sources.stored(path, digest)) continue;
+    moveAside("source", store.sources.path(digest).slice(store.directory.length + 1), `${digest}.source`);
+  }
 }
 
 function readOutcomes(

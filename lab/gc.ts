@@ -46,9 +46,10 @@ export async function collect(
 ): Promise<Collection> {
   const runs = store.runs();
   const { keys, kept } = await reach(catalog, runs, store);
+  const earlier = store.history();
   store.stopWriting();
   return exclusively(store.directory, () => {
-    const found = find(keys, new Set(kept.map(runName)), store);
+    const found = find(keys, new Set(kept.map(runName)), earlier, store);
     if (drop) {
       dropAll(found, store);
       removeFreeLocks(store.directory, names(join(store.directory, "locks")));
@@ -75,6 +76,9 @@ async function reach(catalog: Catalog, runs: readonly RunRecord[], store: Store)
   }
   const pins = new Set(names(join(store.directory, "pins")));
   for (const pin of pins) keys.add(pin);
+  for (const { run } of store.history()) {
+    if (pins.has(run.result!)) { for (const key of Object.values(run.keys)) keys.add(key); }
+  }
   for (const run of runs) {
     const { experiment, request, seed, definition, version } = run.plan;
     if (pins.has(definition) || (run.result !== null && pins.has(run.result))) {
@@ -93,7 +97,12 @@ async function reach(catalog: Catalog, runs: readonly RunRecord[], store: Store)
   return { keys, kept };
 }
 
-function find(keys: ReadonlySet<string>, runs: ReadonlySet<string>, store: Store): Collection {
+function find(
+  keys: ReadonlySet<string>,
+  runs: ReadonlySet<string>,
+  earlier: ReturnType<Store["history"]>,
+  store: Store,
+): Collection {
   const outcomes: Dropped[] = [];
   const held = new Set<string>();
   const all = store.keys();
@@ -113,6 +122,13 @@ function find(keys: ReadonlySet<string>, runs: ReadonlySet<string>, store: Store
     for (const name of names(join(store.directory, folder))) if (!keep(name)) files.push(join(folder, name));
   };
   stale("runs", (name) => runs.has(name.replace(/\.json$/, "")));
+  const whole = earlier.filter(({ run }) => Object.values(run.keys).every((key) => keys.has(key)));
+  const remembered = new Set(whole.map(({ file }) => file));
+  stale("history", (name) => remembered.has(name));
+  const code = new Set(all.filter((key) => keys.has(key)).flatMap((key) => modules(key, store)));
+  for (const digest of store.sources.list()) {
+    if (!code.has(digest)) files.push(store.sources.path(digest).slice(store.directory.length + 1));
+  }
   const definitions = new Set([...runs].map((run) => run.split("-")[0]));
   stale("reports", (name) => definitions.has(name.split("-")[0]));
   const done = new Set(all.filter((key) => store.outcomes(key).length > 0));
@@ -138,4 +154,5 @@ function dropAll({ outcomes, objects, files }: Collection, store: Store): void {
   remove(join(store.directory, "cache"));
 }
 
+const modules = (key: string, store: Store) => Object.values(store.key(key)?.modules ?? {});
 const runName = ({ plan }: RunRecord) => `${plan.definition}-${plan.seed}`;

@@ -142,7 +142,7 @@ export class ModuleGraph {
         const files = await this.#namedFiles(url, read);
         edges.push(...files);
         found.push(...files);
-        digest = sha256(read.map((token) => `${token.length}:${token}`).join(""));
+        digest = tokenDigest(read);
       } else digest = await contents(url);
       this.#modules.set(this.#path(module.specifier), { digest, edges, packages });
     }
@@ -197,6 +197,19 @@ export async function changed(entry: string, modules: Code["modules"]): Promise<
   const first = paths.sort().find((path) => modules[path] !== now[path]);
   return first && `${first} changed after the run was planned, start it again`;
 }
+
+/** The digest by which keys know a module: over its tokens, or over its bytes where it is not a script. */
+export function moduleDigest(path: string, bytes: Uint8Array): string | undefined {
+  if (!SCRIPT.test(path)) return sha256(bytes);
+  try {
+    return tokenDigest(tokens(text(bytes)));
+  } catch {
+    return undefined; // a text that cannot be read as a script is no module
+  }
+}
+
+const tokenDigest = (all: readonly string[]) =>
+  sha256(all.map((token) => `${token.length}:${token}`).join(""));
 
 async function inspect(entry: URL): Promise<GraphDocument> {
   const command = new Deno.Command(Deno.execPath(), {

@@ -252,7 +252,12 @@ async function make(
       {
         progress: (p) => reporter.progress(name, p),
         note: (line) => reporter.note(line),
-        loaded: () => changed(stage.entry, key.modules),
+        loaded: async () => {
+          const fault = await changed(stage.entry, key.modules);
+          // What is running now, before anybody edits it.
+          if (fault === undefined) store.sources.keep(key.modules, store.writer);
+          return fault;
+        },
       },
       options.signal,
     );

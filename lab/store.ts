@@ -1,10 +1,12 @@
 /** The store: objects, outcomes by key, records of runs. Files are the truth; index.sqlite is derived from them. */
 import { join, resolve } from "node:path";
+import { documentHash } from "./canonical.ts";
 import { names, readIfThere, Writer } from "./durable.ts";
 import type { StageKey } from "./key.ts";
 import { type Blob, digestOf, Objects, quarantine } from "./objects.ts";
 import type { Plan } from "./plan.ts";
 import { seal, unseal } from "./sealed.ts";
+import { Sources } from "./sources.ts";
 import type { Budget } from "./stage.ts";
 import { type IndexedOutcome, StoreIndex } from "./store_index.ts";
 
@@ -63,6 +65,8 @@ export class Store {
   readonly directory: string;
   /** Its blobs. */
   readonly objects: Objects;
+  /** Texts of the modules that stages ran. */
+  readonly sources: Sources;
   /** What it knows, for quick answers. */
   readonly index: StoreIndex;
   #writer: Writer | undefined;
@@ -72,6 +76,7 @@ export class Store {
     this.directory = directory;
     this.index = new StoreIndex(directory);
     this.objects = new Objects(directory, this.index);
+    this.sources = new Sources(directory);
     this.#note = note;
   }
 
@@ -178,11 +183,15 @@ export class Store {
     return join(this.directory, "logs", `${key}.log`);
   }
 
-  /** Remembers a run. */
+  /** Remembers a run: as the newest of its definition and seed and, when it is done, beside those of earlier code. */
   record(run: RunRecord): void {
-    this.writer.write(join(this.directory, "runs", `${run.plan.definition}-${run.plan.seed}.json`), [
-      seal(run),
-    ]);
+    const name = `${run.plan.definition}-${run.plan.seed}`;
+    const sealed = seal(run);
+    if (run.result !== null) {
+      const code = documentHash(run.keys).slice(0, 16);
+      this.writer.write(join(this.directory, "history", `${name}-${code}.json`), [sealed]);
+    }
+    this.writer.write(join(this.directory, "runs", `${name}.json`), [sealed]);
   }
 
   /** The record of a plan's run; undefined when there is none or it is damaged. */
@@ -193,11 +202,20 @@ export class Store {
 
   /** All runs remembered; a damaged record is left out and noted, `fsck` moves it aside. */
   runs(): RunRecord[] {
-    return names(join(this.directory, "runs")).flatMap((name) => {
-      const bytes = readIfThere(join(this.directory, "runs", name));
+    return this.#records("runs").map(({ run }) => run);
+  }
+
+  /** All finished runs, with those whose code has changed since; `file` is the record's name in history/. */
+  history(): { file: string; run: RunRecord }[] {
+    return this.#records("history");
+  }
+
+  #records(folder: "runs" | "history"): { file: string; run: RunRecord }[] {
+    return names(join(this.directory, folder)).flatMap((file) => {
+      const bytes = readIfThere(join(this.directory, folder, file));
       const run = bytes && unseal<RunRecord>(bytes);
-      if (bytes && !run) this.#note(`Found damaged run ${name}: exp fsck moves it aside`);
-      return run ? [run] : [];
+      if (bytes && !run) this.#note(`Found damaged run ${file}: exp fsck moves it aside`);
+      return run ? [{ file, run }] : [];
     });
   }
 
