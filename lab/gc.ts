@@ -129,6 +129,7 @@ function find(
   for (const digest of store.sources.list()) {
     if (!code.has(digest)) files.push(store.sources.path(digest).slice(store.directory.length + 1));
   }
+  stale("progress", (name) => runs.has(name.replace(/\.json$/, "")));
   const definitions = new Set([...runs].map((run) => run.split("-")[0]));
   stale("reports", (name) => definitions.has(name.split("-")[0]));
   const done = new Set(all.filter((key) => store.outcomes(key).length > 0));

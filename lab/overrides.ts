@@ -47,6 +47,8 @@ export interface Parameter {
   readonly allowed: string;
   /** What it is; empty where the schema does not say. */
   readonly description: string;
+  /** The method's own value; absent where the schema has none, and in records of older plans. */
+  readonly default?: Json;
 }
 
 type Schema = z.core.JSONSchema.BaseSchema;
@@ -78,7 +80,9 @@ export function resolve(experiment: Experiment, request: Request): Resolved {
   for (const { path, value } of settings) assign(raw, path.split("."), value);
   const parsed = experiment.hyperparameters.safeParse(raw);
   if (parsed.success) {
-    return { hyperparameters: parsed.data as Json, settings, parameters: parameters(schema) };
+    const declared = experiment.hyperparameters.safeParse(skeleton(schema));
+    const defaults = declared.success ? declared.data as Json : undefined;
+    return { hyperparameters: parsed.data as Json, settings, parameters: parameters(schema, defaults) };
   }
   const issue = parsed.error.issues[0]!;
   const path = issue.path.join(".");
@@ -189,11 +193,21 @@ function find(schema: Schema, path: string): Schema {
   );
 }
 
-function parameters(schema: Schema): Parameter[] {
+function parameters(schema: Schema, defaults: Json | undefined): Parameter[] {
   return leaves(schema).filter((path) => path !== "").map((path) => {
     const node = lookup(schema, path)!;
-    return { path, allowed: allowed(node), description: node.description ?? "" };
+    const value = valueAt(defaults, path);
+    const own = value === undefined ? {} : { default: value };
+    return { path, allowed: allowed(node), description: node.description ?? "", ...own };
   });
+}
+
+/** The value at a dotted path of a document; undefined when there is none. */
+export function valueAt(document: Json | undefined, path: string): Json | undefined {
+  return path.split(".").reduce<Json | undefined>(
+    (at, name) => at !== null && typeof at === "object" ? (at as Record<string, Json>)[name] : undefined,
+    document,
+  );
 }
 
 function leaves(node: Schema, path = ""): string[] {

@@ -60,12 +60,12 @@ Deno.test("resolve() applies defaults < overrides < preset < params < set", () =
   ]);
 });
 
-Deno.test("resolve() lists what there is to set: path, allowed values, description", () => {
+Deno.test("resolve() lists what there is to set: path, allowed values, description, default", () => {
   const { parameters } = resolve(described, { set: [] });
   assert.deepEqual(parameters, [
-    { path: "learner.gamma", allowed: "a number >= 0 and <= 1", description: "discount" },
-    { path: "norm", allowed: 'one of "none", "layer"', description: "" },
-    { path: "steps", allowed: "an integer >= 1", description: "gradient steps" },
+    { path: "learner.gamma", allowed: "a number >= 0 and <= 1", description: "discount", default: 0.99 },
+    { path: "norm", allowed: 'one of "none", "layer"', description: "", default: "layer" },
+    { path: "steps", allowed: "an integer >= 1", description: "gradient steps", default: 9 },
   ]);
   const { parameters: none } = resolve({ ...described, hyperparameters: z.strictObject({}) }, { set: [] });
   assert.deepEqual(none, []);

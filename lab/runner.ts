@@ -46,8 +46,8 @@ export interface RunResult {
 
 /** What happens while stages run. */
 export interface Reporter {
-  /** A stage begins to compute. */
-  started(stage: string): void;
+  /** A stage begins to compute the outcome of `key`. */
+  started(stage: string, key: string): void;
   /** A stage tells how far it is. */
   progress(stage: string, ...progress: Parameters<Listener["progress"]>): void;
   /** Another process makes the same outcome; `holder` is unknown when its note cannot be read. */
@@ -226,7 +226,7 @@ async function make(
     slot ??= await slots.take();
     const stored = again ? undefined : store.outcome(key.key);
     if (stored) return { state: "hit", outcome: stored };
-    reporter.started(stage.name);
+    reporter.started(stage.name, key.key);
     const logPath = store.logPath(key.key);
     const checkpoints = checkpointFolder(store.directory, key.key);
     const { name, outputs, parameters, seed } = stage;

@@ -86,7 +86,7 @@ async function again(
   const { name } = stage;
   using _slot = await options.slots.take();
   const scratch = join(store.writer.directory, `verify-${key!.key}-${time}`);
-  options.reporter.started(name);
+  options.reporter.started(name, key!.key);
   try {
     const finished = await execute({
       name,

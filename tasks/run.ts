@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { UsageError } from "../lab/errors.ts";
 import { suggestion } from "../lab/nearest.ts";
+import { ProgressFile } from "../lab/progress_file.ts";
 import { ancestors, run, type RunResult } from "../lab/runner.ts";
 import { Slots } from "../lab/slots.ts";
 import type { Planned } from "../lab/catalog.ts";
@@ -50,7 +51,7 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
     using reporter = new TerminalReporter(stages.reduce((a, b) => a + b));
     const slots = new Slots(jobs);
     const workers = Math.max(1, Math.floor(cores / jobs));
-    const shared = { slots, workers, checkpointSeconds, heap, reporter };
+    const shared = { slots, workers, checkpointSeconds, heap };
     const only = options.only === undefined ? {} : { only: options.only };
     const how = {
       ...shared,
@@ -59,7 +60,10 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
       interrupt: interrupt.flag,
       signal: interrupt.signal,
     };
-    for (const { plan, graph } of planned) results.push(await run(plan, graph, store, how));
+    for (const { plan, graph } of planned) {
+      using progress = new ProgressFile(plan, store, reporter);
+      results.push(await run(plan, graph, store, { ...how, reporter: progress }));
+    }
   }
   const concluded = [];
   for (const [i, { plan }] of planned.entries()) concluded.push(await conclude(plan, results[i]!, session));
