@@ -15,7 +15,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { DType, Graph, Value } from "./graph.ts";
 import type { Gradients, Kernels, Settings } from "./kernel.ts";
-import { cast, concat, expand, reshape, slice, sliceAxis, transpose } from "./operators.ts";
+import { cast, concat, expand, pad as padValue, reshape, slice, sliceAxis, transpose } from "./operators.ts";
 import { size } from "../ndarray.ts";
 
 function axisOf(settings: Settings, shape: readonly number[]): number {
@@ -92,13 +92,7 @@ export const kernels: Kernels = {
   },
   PadV2: (graph, { x }, { paddings, constantValue }) => {
     const [before, after] = [0, 1].map((side) => (paddings as [number, number][]).map((pair) => pair[side]!));
-    return graph.add({
-      op: "Pad",
-      inputs: [x!, graph.splat(constantValue as number, [], x!.dtype)],
-      attributes: { before: before!, after: after! },
-      shape: x!.shape.map((extent, i) => before![i]! + extent + after![i]!),
-      dtype: x!.dtype,
-    });
+    return padValue(graph, x!, before!, after!, constantValue as number);
   },
   Tile: (graph, { x }, { reps }) => {
     const repeats = reps as number[];

@@ -143,6 +143,13 @@ class Lowering {
         const ends = axes.map((i) => start[i]! + length[i]!);
         return { op, inputs: [...inputs, ints(axes.map((i) => start[i]!)), ints(ends), ints(axes)] };
       }
+      case "Strided": {
+        const [start, step] = [list("start"), list("step")];
+        const axes = start.flatMap((_, i) => shape[i] === value.inputs[0]!.shape[i] ? [] : [i]);
+        const ends = axes.map((i) => start[i]! + (shape[i]! - 1) * step[i]! + 1);
+        const at = (numbers: readonly number[]) => ints(axes.map((i) => numbers[i]!));
+        return { op: "Slice", inputs: [...inputs, at(start), ints(ends), ints(axes), at(step)] };
+      }
       case "Reverse": {
         const axes = list("axes");
         const all = (number: number) => ints(axes.map(() => number));

@@ -102,6 +102,35 @@ export function sliceAxis(graph: Graph, x: Value, axis: number, start: number, l
   );
 }
 
+/** Every `step[i]`-th element, `length[i]` of them, from `start[i]` on along every axis `i`. */
+export function strided(
+  graph: Graph,
+  x: Value,
+  start: readonly number[],
+  length: readonly number[],
+  step: readonly number[],
+): Value {
+  const attributes = { start, step };
+  return graph.add({ op: "Strided", inputs: [x], attributes, shape: length, dtype: x.dtype });
+}
+
+/** `x` with so many zeros (or `value`s) before and after its elements along every axis. */
+export function pad(
+  graph: Graph,
+  x: Value,
+  before: readonly number[],
+  after: readonly number[],
+  value = 0,
+): Value {
+  return graph.add({
+    op: "Pad",
+    inputs: [x, graph.splat(value, [], x.dtype)],
+    attributes: { before, after },
+    shape: x.shape.map((extent, i) => before[i]! + extent + after[i]!),
+    dtype: x.dtype,
+  });
+}
+
 /** Parts side by side along `axis`; all other extents must agree. */
 export function concat(graph: Graph, parts: readonly Value[], axis: number): Value {
   const first = parts[0]!;

@@ -8,6 +8,7 @@
 import { countUses, type Graph, topological, type Value } from "./graph.ts";
 import { aliases } from "./passes_alias.ts";
 import { broadcasts } from "./passes_broadcast.ts";
+import { layouts } from "./passes_layout.ts";
 import { pack } from "./passes_packing.ts";
 import { products } from "./passes_product.ts";
 import { reductions } from "./passes_reduction.ts";
@@ -26,7 +27,14 @@ export interface Context {
 /** A rewrite: a cheaper value of the same shape and element type, or nothing. */
 export type Rule = (value: Value, context: Context) => Value | undefined;
 
-const rules: readonly Rule[] = [...aliases, ...broadcasts, ...scalars, ...products, ...reductions];
+const rules: readonly Rule[] = [
+  ...aliases,
+  ...broadcasts,
+  ...scalars,
+  ...products,
+  ...reductions,
+  ...layouts,
+];
 
 // Enough for the longest chain of rewrites met so far, five times over; a pair of rules that undo each other must not
 // hang a run.

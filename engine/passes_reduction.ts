@@ -44,6 +44,11 @@ const columnSums: Rule = (v, { graph }) => {
   const x = v.inputs[0];
   if (v.op !== "ReduceSum" || x?.dtype !== "float32" || size(x.shape) < WORTH_A_PRODUCT) return undefined;
   const rank = x.shape.length;
+  // The bias of a convolution sums over all its positions.
+  if (rank === 4 && String(axesOf(v)) === "0,1,2") {
+    const rows = reshape(graph, x, [size(x.shape) / x.shape[3]!, x.shape[3]!]);
+    return reshape(graph, reduce(graph, v.op, rows, [0], true), v.shape);
+  }
   if (rank < 2 || axesOf(v).length !== 1 || axesOf(v)[0] !== rank - 2 || x.shape[rank - 1]! < 8) {
     return undefined;
   }

@@ -16,6 +16,7 @@ import {
   type TensorInfo,
 } from "@tensorflow/tfjs-core";
 import * as arrangement from "./arrangement.ts";
+import * as conv from "./conv.ts";
 import * as elementwise from "./elementwise.ts";
 import * as linear from "./linear.ts";
 import * as normalize from "./normalize.ts";
@@ -164,6 +165,7 @@ const tables: readonly { kernels: Kernels; gradients?: Readonly<Record<string, G
   reduction,
   arrangement,
   linear,
+  conv,
   normalize,
 ];
 registerBackend(BACKEND, () => new TraceBackend(), 0);
