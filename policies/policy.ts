@@ -18,18 +18,27 @@ export interface PolicyNormalization {
 /** Euler steps from noise to chunk, as in pi0. */
 const EULER_STEPS = 10;
 
+/** How chunks are drawn: weights, normalised features [B, F], noise [B, H, A] and Euler steps → normalised chunks. */
+export type Sampler = typeof sample;
+
 /**
  * The policy as a self-contained ONNX program for `batch` rows, weights and units baked in: "features" [B, F] and
  * "noise" [B, H, A] ~ N(0, I) → "actions" [B, H, A] in [-1, 1].
  *
  * @param weights "velocity/…", see `acting` in flow.ts
+ * @param sampler the plain one unless said
  * @throws {RangeError} when the weights do not fit the normalisation
  */
-export function exportPolicy(weights: Tensors, normalization: PolicyNormalization, batch: number): Program {
+export function exportPolicy(
+  weights: Tensors,
+  normalization: PolicyNormalization,
+  batch: number,
+  sampler: Sampler = sample,
+): Program {
   const sizes = sizesOf(weights, normalization);
   return compile(({ features, noise }) => {
     const constants = Object.fromEntries(Object.entries(weights).map(([name, x]) => [name, constant(x)]));
-    const chunk = sample(constants, normalized(features!, normalization.features), noise!, EULER_STEPS);
+    const chunk = sampler(constants, normalized(features!, normalization.features), noise!, EULER_STEPS);
     return { actions: clipByValue(denormalized(chunk, normalization.actions), -1, 1) };
   }, { features: [batch, sizes.features], noise: [batch, sizes.horizon, sizes.action] });
 }
@@ -90,14 +99,14 @@ export class FlowPolicy {
   static async open(
     weights: Tensors,
     normalization: PolicyNormalization,
-    options: { batch: number; execute?: number; threads?: number },
+    options: { batch: number; execute?: number; threads?: number; sampler?: Sampler },
   ): Promise<FlowPolicy> {
-    const { batch, execute = 8, threads } = options;
+    const { batch, execute = 8, threads, sampler } = options;
     const sizes = sizesOf(weights, normalization);
     if (!Number.isInteger(execute) || execute < 1 || execute > sizes.horizon) {
       throw new RangeError(`Cannot execute ${execute} actions of a chunk: it must be 1 ... ${sizes.horizon}`);
     }
-    const program = exportPolicy(weights, normalization, batch);
+    const program = exportPolicy(weights, normalization, batch, sampler);
     const session = await Session.create(program, threads === undefined ? {} : { threads });
     return new FlowPolicy(session, batch, sizes, execute);
   }

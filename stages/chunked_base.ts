@@ -3,6 +3,7 @@ import { decodeNormalizations } from "../data/normalization.ts";
 import { decodeSafetensors } from "../data/safetensors.ts";
 import type { Artifact } from "../lab/stage.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
+import type { ChunkPolicy } from "../policies/chunk_policy.ts";
 import { features } from "../policies/features.ts";
 import { FlowPolicy, type PolicyNormalization } from "../policies/policy.ts";
 import { stream } from "../random.ts";
@@ -25,7 +26,7 @@ export interface ChunkCursor {
  * number of the query, never of lanes or of what ran before.
  */
 export class ChunkedBase implements Actor {
-  readonly #policy: FlowPolicy;
+  readonly #policy: ChunkPolicy;
   readonly #seed: number;
   readonly #tasks: readonly string[];
   readonly #cursors: ChunkCursor[];
@@ -33,11 +34,11 @@ export class ChunkedBase implements Actor {
   /**
    * Starts all lanes without a chunk.
    *
-   * @param policy flow policy opened for a batch of all lanes; disposed with the base
+   * @param policy policy opened for a batch of all lanes; disposed with the base
    * @param seed seed of the noise streams
    * @param tasks task names in the order of the policy's one-hot input
    */
-  constructor(policy: FlowPolicy, seed: number, tasks: readonly string[]) {
+  constructor(policy: ChunkPolicy, seed: number, tasks: readonly string[]) {
     this.#policy = policy;
     this.#seed = seed;
     this.#tasks = tasks;
@@ -68,8 +69,10 @@ export class ChunkedBase implements Actor {
     for (const { index, plan: { task, state, noise: number }, observation } of due) {
       const { queries } = this.cursor(index);
       observed.data.set(features(observation, task, this.#tasks), index * inputs);
-      stream(this.#seed, "chunk", task.name, state.split, state.index, number, queries)
-        .fillNormal(noise.data.subarray(index * horizon * ACTION, (index + 1) * horizon * ACTION));
+      const draws = stream(this.#seed, "chunk", task.name, state.split, state.index, number, queries);
+      const rows = noise.data.subarray(index * horizon * ACTION, (index + 1) * horizon * ACTION);
+      if (this.#policy.drawNoise) this.#policy.drawNoise(draws, rows);
+      else draws.fillNormal(rows);
     }
     const chunks: NDArray = await this.#policy.sample(observed, noise);
     for (const { index } of due) {
