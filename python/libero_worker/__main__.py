@@ -1,0 +1,22 @@
+"""`python -u -m libero_worker`: requests on stdin, replies on what was stdout; nothing else can reach that pipe."""
+
+import os
+import sys
+
+from .simulator import prepare_environment
+
+
+def main() -> None:
+    """Takes descriptor 1 away from everybody else, then serves."""
+    replies = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    prepare_environment()
+    from .worker import serve
+
+    serve(sys.stdin.buffer, replies)
+    # A GL context or a daemon thread must not decide how long the end takes.
+    os._exit(0)
+
+
+main()
