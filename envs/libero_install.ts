@@ -1,0 +1,237 @@
+/**
+ * This machine's LIBERO: which Python runs the worker, where the data lie, and the fingerprint of both that enters the
+ * keys of stages. `deno task setup:libero` makes the environment; `LIBERO_PYTHON` and `LIBERO_ASSETS` go before it.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type AssetsDigest, assetsDigest, linkedRoot, missingParts, rootIn } from "./libero_assets.ts";
+
+/** The repository, where `.libero/` and `python/` are. */
+const repository = fileURLToPath(new URL("../", import.meta.url));
+
+/** What `deno task setup:libero` writes last, so that a broken setup is none. */
+export interface Settings {
+  /** The environment's interpreter. */
+  readonly python: string;
+  /** The root given to setup by `--assets`, else null. */
+  readonly assets: string | null;
+  /** Digest of the requirements the environment was made of. */
+  readonly made: string;
+}
+
+/** The places that decide; other ones than this machine's in tests. */
+export interface Places {
+  /** Folder of the environment, settings and digests; it is made by setup. */
+  readonly home: string;
+  /** The module `libero_worker` and its requirements. */
+  readonly worker: string;
+  /** The user's home folder: LIBERO's own configuration and hf-libero's download. */
+  readonly user: string;
+  /** `LIBERO_PYTHON` and the like. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
+}
+
+/** The places of this machine. */
+export function places(): Places {
+  return {
+    home: join(repository, ".libero"),
+    worker: join(repository, "python", "libero_worker"),
+    user: homedir(),
+    // Paths only: what they hold is in the fingerprint.
+    variables: Deno.env.toObject(),
+  };
+}
+
+/** A LIBERO that can be started. */
+export interface Installation {
+  /** The interpreter of the worker. */
+  readonly python: string;
+  /** Folder with `assets/`, `bddl_files/` and `init_files/`. */
+  readonly root: string;
+  /** Digest of the data, and which of them are stand-ins. */
+  readonly assets: AssetsDigest;
+}
+
+/** Packages that decide what a step does or a picture shows; the others only have to import. */
+const simulator = [
+  "mujoco",
+  "robosuite",
+  "hf-libero",
+  "bddl",
+  "numpy",
+  "scipy",
+  "numba",
+  "opencv-python-headless",
+];
+
+/**
+ * This machine's LIBERO.
+ *
+ * @throws {Error} when there is no environment or no data; the message names the mend
+ */
+export function libero(where: Places = places()): Installation {
+  const python = pythonOf(where);
+  const root = rootOf(where, python);
+  return { python, root, assets: assetsDigest(root, join(where.home, "digests.json")) };
+}
+
+/** What setup wrote, or undefined before it. */
+export function settingsOf({ home }: Places): Settings | undefined {
+  const path = join(home, "settings.json");
+  if (!existsSync(path)) return undefined;
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Settings;
+  } catch {
+    throw new Error(`Cannot read ${path}: it is damaged, delete it and run "deno task setup:libero"`);
+  }
+}
+
+/** Digest of the requirements: an environment made of other ones is made anew. */
+export function requirementsDigest({ worker }: Places): string {
+  const hash = createHash("sha256");
+  for (const name of ["requirements_build.txt", "requirements.txt"]) {
+    hash.update(readFileSync(join(worker, name)));
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * The worker's interpreter.
+ *
+ * @throws {Error} when it is missing, was made of other requirements, or lacks the simulator
+ */
+export function pythonOf(where: Places): string {
+  const given = where.variables.LIBERO_PYTHON;
+  if (given) {
+    if (!existsSync(given)) {
+      throw new Error(`Cannot run LIBERO in LIBERO_PYTHON=${given}: there is no such file`);
+    }
+    if (!packageVersions(given).mujoco) {
+      throw new Error(
+        `Cannot run LIBERO in LIBERO_PYTHON=${given}: it has no mujoco (unset it and run "deno task setup:libero")`,
+      );
+    }
+    return given;
+  }
+  const settings = settingsOf(where);
+  if (!settings || !existsSync(settings.python)) {
+    throw new Error(`Cannot run LIBERO: its Python environment must be made by "deno task setup:libero"`);
+  }
+  if (settings.made !== requirementsDigest(where)) {
+    throw new Error(
+      `Cannot run LIBERO: its Python environment is of other requirements, run "deno task setup:libero"`,
+    );
+  }
+  return settings.python;
+}
+
+/**
+ * The folder of LIBERO's data: `LIBERO_ASSETS`, what setup was given, the package's own, the user's LIBERO by its
+ * configuration, hf-libero's download.
+ *
+ * @throws {Error} when there is none
+ */
+export function rootOf(where: Places, python: string): string {
+  const named: readonly [string, string | null | undefined][] = [
+    ["LIBERO_ASSETS", where.variables.LIBERO_ASSETS],
+    ["the folder given to setup", settingsOf(where)?.assets],
+  ];
+  for (const [name, folder] of named) {
+    if (!folder) continue;
+    const root = rootIn(folder);
+    if (root) return root;
+    throw new Error(
+      existsSync(folder)
+        ? `Cannot use ${name}, ${folder}: it has no ${missingParts(folder)}`
+        : `Cannot use ${name}, ${folder}: there is no such folder`,
+    );
+  }
+  const packaged = join(sitePackages(python) ?? "", "libero", "libero");
+  const own = rootIn(packaged) ?? configuredRoot(where);
+  if (own) return own;
+  const folders = { bddl_files: join(packaged, "bddl_files"), init_files: join(packaged, "init_files") };
+  const downloads = [join(where.home, "assets"), join(where.user, ".cache", "libero", "assets")];
+  for (const assets of downloads) {
+    if (existsSync(join(assets, "scenes")) && existsSync(folders.bddl_files)) {
+      return linkedRoot(where.home, { assets, ...folders });
+    }
+  }
+  throw new Error(
+    `Cannot find LIBERO's assets: set LIBERO_ASSETS to a folder with assets/, bddl_files/ and init_files/ ` +
+      `(a LIBERO checkout), or run "deno task setup:libero --download"`,
+  );
+}
+
+/** The root that LIBERO's own `config.yaml` names, if its folders are still there. */
+function configuredRoot({ user, home, variables }: Places): string | undefined {
+  const path = join(variables.LIBERO_CONFIG_PATH ?? join(user, ".libero"), "config.yaml");
+  if (!existsSync(path)) return undefined;
+  const text = readFileSync(path, "utf8");
+  const value = (key: string) => new RegExp(`^${key}:\\s*["']?(.*?)["']?\\s*$`, "m").exec(text)?.[1] ?? "";
+  const folders = {
+    assets: value("assets"),
+    bddl_files: value("bddl_files"),
+    init_files: value("init_states"),
+  };
+  return Object.values(folders).every((folder) => existsSync(folder)) ? linkedRoot(home, folders) : undefined;
+}
+
+/** Where an interpreter keeps its packages: found without starting it. */
+function sitePackages(python: string): string | undefined {
+  for (const lib of ["lib", "lib64"]) {
+    const parent = join(dirname(dirname(python)), lib);
+    if (!existsSync(parent)) continue;
+    for (const name of readdirSync(parent).filter((name) => /^python3\.\d+$/.test(name)).sort()) {
+      const folder = join(parent, name, "site-packages");
+      if (existsSync(join(folder, "mujoco"))) return folder;
+    }
+  }
+  return undefined;
+}
+
+/** Versions of an interpreter's packages by lower-case name with dashes, from their `dist-info` folders. */
+export function packageVersions(python: string): Record<string, string> {
+  const folder = sitePackages(python);
+  const found: Record<string, string> = {};
+  for (const item of folder ? readdirSync(folder).sort() : []) {
+    const match = /^(.+?)-([^-]+)\.dist-info$/.exec(item);
+    if (match) found[match[1]!.toLowerCase().replaceAll(/[-_.]+/g, "-")] = match[2]!;
+  }
+  return found;
+}
+
+/** Everything outside this repository's modules that decides what LIBERO's simulator does. */
+export interface Fingerprint {
+  /** Versions of the simulator's packages. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** SHA-256 of the worker's modules. */
+  readonly worker: string;
+  /** SHA-256 of the requirements. */
+  readonly requirements: string;
+  /** SHA-256 of the data. */
+  readonly assets: string;
+}
+
+/**
+ * The simulator's fingerprint, made without starting Python.
+ *
+ * @throws {Error} when there is no environment or no data; the message names the mend
+ */
+export function fingerprint(where: Places = places()): Fingerprint {
+  const { python, assets } = libero(where);
+  const versions = packageVersions(python);
+  const worker = createHash("sha256");
+  for (const name of readdirSync(where.worker, { recursive: true, encoding: "utf8" }).sort()) {
+    if (!name.endsWith(".py") || /(^|[/_])test/.test(name)) continue;
+    worker.update(`${name}\0`).update(readFileSync(join(where.worker, name)));
+  }
+  return {
+    packages: Object.fromEntries(simulator.flatMap((name) => versions[name] ? [[name, versions[name]]] : [])),
+    worker: worker.digest("hex"),
+    requirements: requirementsDigest(where),
+    assets: assets.digest,
+  };
+}
