@@ -80,6 +80,17 @@ asking("verify", "run again from stored inputs and compare the outputs")
     exitCode = await verifyCommand(subject, options, session);
   });
 
+asking("diff", "two runs compared: hyperparameters, code, graph, outputs, metrics; only what differs")
+  .argument("<a>", "an experiment, NAME@SEED, or the head of a hash")
+  .argument("<b>")
+  .option("--set-b <path=value>", "one hyperparameter of the second alone, may be repeated", collect)
+  .option("--markdown", "print Markdown, for a pull request")
+  .action(async (a, b, options, command) => {
+    const { diffCommand } = await import("./diff.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await diffCommand(a, b, options, session);
+  });
+
 verb("fsck", "re-hash everything, quarantine what is damaged")
   .action(async (_, command) => {
     const { fsckCommand } = await import("./fsck.ts");
