@@ -58,12 +58,14 @@ export function sizesOf(weights: Tensors, { features, actions }: PolicyNormaliza
   return { ...sizes, horizon };
 }
 
-function normalized(x: Tensor, { center, scale, clip }: Normalization): Tensor {
+/** (x - center) / scale over the last axis, clipped where the normalisation says so; units baked in. */
+export function normalized(x: Tensor, { center, scale, clip }: Normalization): Tensor {
   const y = div(sub(x, row(center)), row(scale));
   return clip === null ? y : clipByValue(y, -clip, clip);
 }
 
-function denormalized(x: Tensor, { center, scale }: Normalization): Tensor {
+/** x · scale + center over the last axis; units baked in. */
+export function denormalized(x: Tensor, { center, scale }: Normalization): Tensor {
   return add(mul(x, row(scale)), row(center));
 }
 
