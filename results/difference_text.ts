@@ -51,17 +51,20 @@ export function markdownDifference(difference: Difference): string {
         ...(hunks ? [`\n${indent(fenced(hunks), "  ")}\n`] : []),
       ].join("\n")
     );
-    return [`## ${title}`, listed.join("\n"), rows ? markdownTable(METRICS, ALIGN, rows) : ""]
+    return [`## ${title}`, listed.join("\n").trimEnd(), rows ? markdownTable(METRICS, ALIGN, rows) : ""]
       .filter((part) => part !== "").join("\n\n");
   });
-  const title = `# ${difference.a.label} and ${difference.b.label}`;
+  const [first, second] = [difference.a.label, difference.b.label].map((label) =>
+    label.replace(/^[0-9a-f]{12,}(?=@|$)/, short)
+  );
+  const title = `# ${first} and ${second}`;
   return [title, `- ${a}\n- ${b}`, ...blocks, ...closing(difference)].join("\n\n") + "\n";
 }
 
 const indent = (text: string, by: string) => text.replace(/^(?=.)/gm, by);
 
 /** Text in which nothing is markup. */
-const escaped = (text: string) => text.replace(/[\\`*_<|[\]]/g, "\\$&");
+const escaped = (text: string) => text.replace(/[\\`*<|]|(?<!\w)_|_(?!\w)|\](?=[(\[])/g, "\\$&");
 
 /** A fence longer than any in the text. */
 function fenced(text: string): string {
