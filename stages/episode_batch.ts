@@ -14,14 +14,15 @@ export type EpisodeContext = Pick<
 const NUMBER = "number";
 
 /** Stored episodes with the number of their plan as a tag, so that a resumed stage knows what it has. */
-function pack(episodes: ReadonlyMap<number, Episode>): Uint8Array {
+export function pack(episodes: ReadonlyMap<number, Episode>): Uint8Array {
   return encodeEpisodes(
     [...episodes].sort(([a], [b]) => a - b)
       .map(([number, episode]) => ({ ...episode, tags: { ...episode.tags, [NUMBER]: number } })),
   );
 }
 
-function unpack(bytes: Uint8Array | undefined): Map<number, Episode> {
+/** What `pack` wrote, by number; nothing for no bytes. */
+export function unpack(bytes: Uint8Array | undefined): Map<number, Episode> {
   const episodes = new Map<number, Episode>();
   for (const episode of bytes ? decodeEpisodes(bytes) : []) {
     const { [NUMBER]: number, ...tags } = episode.tags;
