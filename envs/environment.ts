@@ -40,6 +40,16 @@ export interface ObjectState {
   readonly velocity: Float64Array;
 }
 
+/** A camera that an environment is opened with. */
+export interface CameraSettings {
+  /** Which of the world's cameras. */
+  readonly name: string;
+  /** Pixels in a row. */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+}
+
 /** A camera's picture. */
 export interface Image {
   /** Pixels in a row. */

@@ -1,5 +1,14 @@
 /** MuJoCo in WebAssembly: a compiled model with its state, and typed views on the arrays that the tabletop reads. */
-import loadMujoco, { type MainModule, type MjData, type MjModel } from "@mujoco/mujoco";
+import loadMujoco, {
+  type DoubleBuffer,
+  type IntBuffer,
+  type MainModule,
+  type MjData,
+  type MjModel,
+} from "@mujoco/mujoco";
+
+/** Rays longer than this meet nothing (m). */
+const farthest = 1e10;
 
 let library: Promise<MainModule> | undefined;
 /** Compiled models by their MJCF text, kept for the life of the process: there are as many as tasks. */
@@ -29,6 +38,23 @@ export interface Views {
   readonly awake: Int32Array;
 }
 
+/** What rays met, in the order of the rays; views that are void as soon as the heap grows. */
+export interface Hits {
+  /** The geom of each ray, -1 where it met nothing. */
+  readonly geoms: Int32Array;
+  /** Distance from the eye in lengths of the ray's direction, -1 where it met nothing. */
+  readonly distances: Float64Array;
+  /** Outward unit normal of the surface, [rays * 3]. */
+  readonly normals: Float64Array;
+}
+
+/** Space for the hits of so many rays, in the simulation's memory. */
+interface HitBuffers extends Disposable {
+  readonly geoms: IntBuffer;
+  readonly distances: DoubleBuffer;
+  readonly normals: DoubleBuffer;
+}
+
 /**
  * A model and its state. Between calls everything that depends on positions and velocities (kinematics, contacts,
  * inertia, bias forces) is up to date, so a controller may read it and write `ctrl` before {@link advance}.
@@ -42,6 +68,10 @@ export class Simulation {
   readonly inertiaRows: Int32Array;
   /** The body that each geom belongs to, [ngeom]. */
   readonly geomBodies: Int32Array;
+  /** Red, green, blue and opacity of each geom in [0, 1], [ngeom * 4]. */
+  readonly geomColors: Float32Array;
+  /** By number of rays. */
+  readonly #hits = new Map<number, HitBuffers>();
 
   private constructor(mujoco: MainModule, model: MjModel) {
     this.#mujoco = mujoco;
@@ -50,6 +80,7 @@ export class Simulation {
     this.#views = this.#fetchViews();
     this.inertiaRows = Int32Array.from(model.M_rowadr as Int32Array);
     this.geomBodies = Int32Array.from(model.geom_bodyid as Int32Array);
+    this.geomColors = Float32Array.from(model.geom_rgba as Float32Array);
   }
 
   /** Compiles an MJCF document (once a process) and makes a fresh state of it. */
@@ -116,8 +147,46 @@ export class Simulation {
     contacts.delete();
   }
 
+  /**
+   * Follows rays from `eye`, [3], along unit `directions`, [rays * 3], to the first geom that each meets. The hits are
+   * valid until the next call.
+   */
+  castRays(eye: Float64Array, directions: Float64Array): Hits {
+    const rays = directions.length / 3;
+    let buffers = this.#hits.get(rays);
+    if (!buffers) this.#hits.set(rays, buffers = this.#allocateHits(rays));
+    const { geoms, distances, normals } = buffers;
+    this.#mujoco.mj_multiRay(
+      this.#model,
+      this.#data,
+      // NOTE: the binding takes typed arrays, too, and copies them faster than lists.
+      eye as unknown as number[],
+      directions as unknown as number[],
+      null as unknown as number[], // all groups of geoms
+      true,
+      -1,
+      geoms,
+      distances,
+      normals,
+      rays,
+      farthest,
+    );
+    return { geoms: geoms.GetView(), distances: distances.GetView(), normals: normals.GetView() };
+  }
+
+  #allocateHits(rays: number): HitBuffers {
+    const { IntBuffer, DoubleBuffer } = this.#mujoco;
+    const geoms = new IntBuffer(rays),
+      distances = new DoubleBuffer(rays),
+      normals = new DoubleBuffer(3 * rays);
+    const free = () => [geoms, distances, normals].forEach((buffer) => buffer.delete());
+    return { geoms, distances, normals, [Symbol.dispose]: free };
+  }
+
   /** Frees the state; the compiled model stays for the next one. */
   [Symbol.dispose](): void {
+    for (const buffers of this.#hits.values()) buffers[Symbol.dispose]();
+    this.#hits.clear();
     this.#data.delete();
   }
 }

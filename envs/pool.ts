@@ -2,7 +2,7 @@
  * Many environments over a few workers. Lane i lives in worker i % workers; what it computes depends on its task,
  * initial state and actions only, never on the number of workers.
  */
-import type { InitialState, Lanes, Observation, Step } from "./environment.ts";
+import type { CameraSettings, InitialState, Lanes, Observation, Step } from "./environment.ts";
 import { readStep } from "./flat_step.ts";
 import {
   actionSize,
@@ -15,6 +15,7 @@ import {
   sharedBytes,
   type SharedLanes,
   sharedLanes,
+  withImages,
 } from "./pool_protocol.ts";
 
 /** What a pool knows of a lane. */
@@ -45,7 +46,13 @@ export class Pool implements Lanes {
 
   /** Starts the workers. Close the pool with `await using`, or they live on. */
   static async open(
-    { suite, lanes, workers }: { suite: "tabletop"; lanes: number; workers: number },
+    { suite, lanes, workers, cameras = [] }: {
+      suite: "tabletop";
+      lanes: number;
+      workers: number;
+      /** What observations hold images of; none unless said. */
+      cameras?: readonly CameraSettings[];
+    },
   ): Promise<Pool> {
     for (const [name, count] of [["lanes", lanes], ["workers", workers]] as const) {
       if (!Number.isSafeInteger(count) || count < 1) {
@@ -53,7 +60,10 @@ export class Pool implements Lanes {
       }
     }
     const count = Math.min(workers, lanes);
-    const hosts = Array.from({ length: count }, (_, i) => new Host(i, Math.ceil((lanes - i) / count)));
+    const hosts = Array.from(
+      { length: count },
+      (_, i) => new Host(i, Math.ceil((lanes - i) / count), cameras),
+    );
     const pool = new Pool(hosts, lanes);
     try {
       await Promise.all(hosts.map((host) => host.open(suite)));
@@ -87,7 +97,7 @@ export class Pool implements Lanes {
       state,
       replay: replay ?? new Float32Array(),
     });
-    const step = readStep(host.shared.steps[slot]!, target.objects);
+    const step = host.read(slot, target.objects);
     target.running = !step.terminated && !step.truncated;
     return step.observation;
   }
@@ -119,7 +129,7 @@ export class Pool implements Lanes {
     return actions.map((action, i) => {
       if (!action) return undefined;
       const lane = this.#lanes[i]!;
-      const step = readStep(lane.host.shared.steps[lane.slot]!, lane.objects!);
+      const step = lane.host.read(lane.slot, lane.objects!);
       lane.running = !step.terminated && !step.truncated;
       return step;
     });
@@ -155,6 +165,7 @@ export class Pool implements Lanes {
 class Host {
   readonly shared: SharedLanes;
   readonly #index: number;
+  readonly #cameras: readonly CameraSettings[];
   readonly #buffer: SharedArrayBuffer;
   readonly #worker: Worker;
   readonly #opened = Promise.withResolvers<void>();
@@ -164,10 +175,11 @@ class Host {
   #stepFailed = Promise.withResolvers<never>();
   #steps = 0;
 
-  constructor(index: number, lanes: number) {
+  constructor(index: number, lanes: number, cameras: readonly CameraSettings[]) {
     this.#index = index;
-    this.#buffer = new SharedArrayBuffer(sharedBytes(lanes));
-    this.shared = sharedLanes(this.#buffer, lanes);
+    this.#cameras = cameras;
+    this.#buffer = new SharedArrayBuffer(sharedBytes(lanes, cameras));
+    this.shared = sharedLanes(this.#buffer, lanes, cameras);
     this.#worker = new Worker(new URL("./pool_worker.ts", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
     this.#worker.onerror = (event) => {
@@ -179,7 +191,13 @@ class Host {
   }
 
   open(suite: "tabletop"): Promise<void> {
-    this.#send({ kind: "open", suite, buffer: this.#buffer, lanes: this.shared.actions.length });
+    this.#send({
+      kind: "open",
+      suite,
+      buffer: this.#buffer,
+      lanes: this.shared.actions.length,
+      cameras: this.#cameras,
+    });
     return this.#opened.promise;
   }
 
@@ -192,6 +210,11 @@ class Host {
     this.#resets.set(request.slot, done);
     this.#send(request);
     return done.promise;
+  }
+
+  /** What the latest step or reset of a lane brought. */
+  read(slot: number, objects: readonly string[]): Step {
+    return withImages(readStep(this.shared.steps[slot]!, objects), this.#cameras, this.shared.images[slot]!);
   }
 
   /** Starts a step of the lanes marked active. */

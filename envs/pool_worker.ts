@@ -1,7 +1,7 @@
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
 /** The worker of a pool: holds the environments of its lanes and steps them when the pool raises its counter. */
-import type { Environment, Step } from "./environment.ts";
+import type { CameraSettings, Environment, Step } from "./environment.ts";
 import { writeStep } from "./flat_step.ts";
 import {
   actionSize,
@@ -13,6 +13,7 @@ import {
   requested,
   type SharedLanes,
   sharedLanes,
+  writeImages,
 } from "./pool_protocol.ts";
 import { openTabletop } from "./tabletop.ts";
 
@@ -20,13 +21,15 @@ const suites = { tabletop: openTabletop } as const;
 
 const environments: Environment[] = [];
 let open: typeof openTabletop;
+let cameras: readonly CameraSettings[];
 let shared: SharedLanes;
 
 self.onmessage = ({ data }: MessageEvent<Request>) => {
   switch (data.kind) {
     case "open":
       open = suites[data.suite];
-      shared = sharedLanes(data.buffer, data.lanes);
+      cameras = data.cameras;
+      shared = sharedLanes(data.buffer, data.lanes, cameras);
       serveSteps();
       return reply({ kind: "opened" });
     case "reset":
@@ -39,7 +42,7 @@ self.onmessage = ({ data }: MessageEvent<Request>) => {
 async function reset({ slot, task, state, replay }: Request & { kind: "reset" }): Promise<void> {
   try {
     if (environments[slot]?.task.name !== task) {
-      const environment = await open(task);
+      const environment = await open(task, { cameras });
       environments[slot]?.[Symbol.dispose]();
       environments[slot] = environment;
     }
@@ -53,7 +56,7 @@ async function reset({ slot, task, state, replay }: Request & { kind: "reset" })
     for (let at = 0; at < replay.length; at += actionSize) {
       step = environment.step(replay.subarray(at, at + actionSize));
     }
-    writeStep(step, environment.task.objects, shared.steps[slot]!);
+    write(step, environment, slot);
     reply({ kind: "reset", slot, objects: environment.task.objects });
   } catch (error) {
     reply({ kind: "error", slot, message: message(error) });
@@ -76,17 +79,22 @@ async function serveSteps(): Promise<void> {
 }
 
 function stepLanes(): void {
-  const { control, actions, steps } = shared;
+  const { control, actions } = shared;
   for (let slot = 0; slot < actions.length; slot++) {
     if (!control[firstActive + slot]) continue;
     try {
       const environment = environments[slot]!;
-      writeStep(environment.step(actions[slot]!), environment.task.objects, steps[slot]!);
+      write(environment.step(actions[slot]!), environment, slot);
     } catch (error) {
       Atomics.store(control, failed, 1);
       reply({ kind: "error", slot, message: message(error) });
     }
   }
+}
+
+function write(step: Step, environment: Environment, slot: number): void {
+  writeStep(step, environment.task.objects, shared.steps[slot]!);
+  writeImages(step, cameras, shared.images[slot]!);
 }
 
 function reply(data: Reply): void {

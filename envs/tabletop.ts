@@ -1,9 +1,18 @@
 /** The tabletop environment: scenes of {@link scenes} under operational-space control, in MuJoCo compiled to WASM. */
-import type { Environment, InitialState, ObjectState, Observation, Step, Task } from "./environment.ts";
+import type {
+  CameraSettings,
+  Environment,
+  InitialState,
+  ObjectState,
+  Observation,
+  Step,
+  Task,
+} from "./environment.ts";
 import { copied } from "./flat_step.ts";
 import { Simulation } from "./mujoco.ts";
 import { armJoints, OperationalSpace } from "./operational_space.ts";
 import { matrixToQuaternion, quaternionToAxisAngle, rotate } from "./rotation.ts";
+import { TabletopCameras } from "./tabletop_cameras.ts";
 import {
   closedFinger,
   handBodies,
@@ -29,18 +38,22 @@ const gripperRate = 0.25;
 const actionSize = 7;
 
 /**
- * Opens one task.
+ * Opens one task. With cameras its observations hold their images; a picture takes about as long as a control step.
  *
- * @throws {RangeError} when there is no such task
+ * @throws {RangeError} when there is no such task or camera
  */
-export async function openTabletop(taskName: string): Promise<Environment> {
+export async function openTabletop(
+  taskName: string,
+  { cameras = [] }: { readonly cameras?: readonly CameraSettings[] } = {},
+): Promise<Environment> {
   const scene = scenes.find(({ task }) => task.name === taskName);
   if (!scene) {
     throw new RangeError(
       `Cannot open tabletop task "${taskName}": it must be one of ${Object.keys(tasks).join(", ")}`,
     );
   }
-  return new Tabletop(scene, await Simulation.open(mjcf(scene)));
+  const simulation = await Simulation.open(mjcf(scene, { drawn: cameras.length > 0 }));
+  return new Tabletop(scene, simulation, cameras);
 }
 
 class Tabletop implements Environment {
@@ -49,6 +62,7 @@ class Tabletop implements Environment {
   readonly #simulation: Simulation;
   readonly #controller: OperationalSpace;
   readonly #placed: Placed;
+  readonly #cameras: TabletopCameras | undefined;
   readonly #action = new Float32Array(actionSize);
   readonly #quaternion = new Float64Array(4);
   readonly #vector = new Float64Array(3);
@@ -58,7 +72,7 @@ class Tabletop implements Environment {
   #placedSteps = 0;
   #ended = true;
 
-  constructor(scene: Scene, simulation: Simulation) {
+  constructor(scene: Scene, simulation: Simulation, cameras: readonly CameraSettings[]) {
     this.task = scene.task;
     this.#scene = scene;
     this.#simulation = simulation;
@@ -70,6 +84,7 @@ class Tabletop implements Environment {
     const { target, goal } = this.task.roles;
     const hand = new Set(handBodies.map((name) => simulation.body(name)));
     this.#placed = { target: address(target), goal: address(goal), hand };
+    this.#cameras = cameras.length > 0 ? new TabletopCameras(simulation, cameras) : undefined;
   }
 
   get observation(): Observation {
@@ -153,6 +168,7 @@ class Tabletop implements Environment {
       velocity,
       gripper: this.#gripper,
       objects,
+      ...(this.#cameras ? { images: this.#cameras.images() } : {}),
     };
   }
 

@@ -41,8 +41,11 @@ const colors: Readonly<Record<Kind | Box["color"] | "arm" | "table", string>> = 
   table: ".72 .68 .62 1",
 };
 
-/** The MJCF document of a scene. Movable objects follow the arm, in the order of the task's `objects`. */
-export function mjcf(scene: Scene): string {
+/**
+ * The MJCF document of a scene. Movable objects follow the arm, in the order of the task's `objects`. For cameras the
+ * arm is `drawn`: its links become visible, and still touch nothing, so that the physics are the same to the bit.
+ */
+export function mjcf(scene: Scene, { drawn = false }: { readonly drawn?: boolean } = {}): string {
   return `<mujoco model="${scene.task.name}">
 <compiler angle="radian" autolimits="true"/>
 <option timestep=".005" integrator="implicitfast" solver="Newton" cone="elliptic" impratio="10" iterations="20"
@@ -59,7 +62,7 @@ export function mjcf(scene: Scene): string {
 <worldbody>
 <geom name="table" class="static" type="plane" size="1 1 .1" rgba="${colors.table}"/>
 ${scene.fixtures.map(fixture).join("\n")}
-${arm()}
+${arm(drawn)}
 ${scene.placements.map((p) => movable(p.object, p.kind)).join("\n")}
 </worldbody>
 <actuator>
@@ -150,12 +153,22 @@ const links: readonly Link[] = [
   },
 ];
 
-function arm(): string {
+/** Where the hand hangs on the last link. */
+const wrist = "0 0 -.1";
+
+/** The line from a link's origin to the next one's, seen by cameras only. */
+function bone(to: string, radius: number): string {
+  if (to === "0 0 0") return "";
+  return `<geom class="hand" type="capsule" fromto="0 0 0 ${to}" size="${radius}" contype="0" conaffinity="0" mass="0"/>`;
+}
+
+function arm(drawn: boolean): string {
   const open = links.map((link, i) =>
     `<body name="link${i + 1}" pos="${link.position}"><inertial pos="${link.middle}" mass="${link.mass}" ` +
-    `diaginertia="${link.inertia}"/><joint name="joint${i + 1}" axis="${link.axis}" range="${link.range}"/>`
+    `diaginertia="${link.inertia}"/><joint name="joint${i + 1}" axis="${link.axis}" range="${link.range}"/>` +
+    (drawn ? bone(links[i + 1]?.position ?? wrist, i < 3 ? 0.055 : 0.045) : "")
   );
-  return `<body name="base" pos="-.56 0 0">
+  return `<body name="base" pos="-.56 0 0">${drawn ? bone(links[0]!.position, 0.07) : ""}
 ${open.join("\n")}
 ${hand()}
 ${"</body>".repeat(links.length)}</body>`;
@@ -163,7 +176,7 @@ ${"</body>".repeat(links.length)}</body>`;
 
 /** The hand looks along its own +z; the site between the pads is the end effector. Fingers slide along its y. */
 function hand(): string {
-  return `<body name="hand" pos="0 0 -.1" quat="0 1 0 0">
+  return `<body name="hand" pos="${wrist}" quat="0 1 0 0">
 <inertial pos="0 0 .04" mass=".7" diaginertia=".002 .001 .002"/>
 <geom class="hand" type="box" pos="0 0 .04" size=".03 .09 .025"/>
 <site name="end_effector" pos="0 0 .1034"/>

@@ -34,7 +34,7 @@ Deno.test("episodes of several open tasks do not disturb each other", async () =
     using environment = await openTabletop(name);
     alone.push(play(environment, state, 30));
   }
-  const environments = await Promise.all(names.map(openTabletop));
+  const environments = await Promise.all(names.map((name) => openTabletop(name)));
   const experts = environments.map((e) =>
     new Expert(e.task, stream(0, "expert", e.task.name), { noise: true })
   );
