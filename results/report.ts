@@ -170,7 +170,8 @@ function cost(stages: readonly StageRow[]): Cost {
   };
 }
 
-function figures(report: Report): Record<string, string> {
+/** The figures of a report as SVG, by file name without ".svg". */
+export function figures(report: Report): Record<string, string> {
   const { policies, tasks } = report;
   const subtitle =
     `${report.experiment} v${report.version}, seed ${report.seed} · held-out initial states, 95 % intervals`;
