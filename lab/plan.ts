@@ -85,20 +85,8 @@ export function plan(experiment: Experiment, request: Request): Plan {
   const evaluations = edges(graph.evaluations);
   const curves = edges(graph.curves ?? {});
   const comparisons = pairs(graph);
-  const declared = {
-    kind: "uplift/definition",
-    experiment: name,
-    version,
-    hyperparameters,
-    // Without seeds: a definition is one question, its seeds are repetitions.
-    stages: stages.map(({ seed: _, ...stage }) => stage),
-    evaluations,
-    curves,
-    ...comparisons,
-  };
-  const definition = documentHash(declared as unknown as Json);
   const presets = Object.keys(experiment.presets);
-  return {
+  const made = {
     experiment: name,
     version,
     summary,
@@ -113,8 +101,24 @@ export function plan(experiment: Experiment, request: Request): Plan {
     evaluations,
     curves,
     ...comparisons,
-    definition,
   };
+  return { ...made, definition: documentHash(declaration(made)) };
+}
+
+/** The document whose hash is a plan's definition. */
+export function declaration(plan: Omit<Plan, "definition">): Json {
+  const { experiment, version, hyperparameters, stages, evaluations, curves, comparisons } = plan;
+  return {
+    kind: "uplift/definition",
+    experiment,
+    version,
+    hyperparameters,
+    // Without seeds: a definition is one question, its seeds are repetitions.
+    stages: stages.map(({ seed: _, ...stage }) => stage),
+    evaluations,
+    curves,
+    ...(comparisons ? { comparisons } : {}),
+  } as unknown as Json;
 }
 
 /** The graph of an experiment; what it throws is about the hyperparameters asked for, so it is wrong use. */

@@ -185,13 +185,18 @@ export class Store {
 
   /** Remembers a run: as the newest of its definition and seed and, when it is done, beside those of earlier code. */
   record(run: RunRecord): void {
-    const name = `${run.plan.definition}-${run.plan.seed}`;
-    const sealed = seal(run);
-    if (run.result !== null) {
-      const code = documentHash(run.keys).slice(0, 16);
-      this.writer.write(join(this.directory, "history", `${name}-${code}.json`), [sealed]);
-    }
-    this.writer.write(join(this.directory, "runs", `${name}.json`), [sealed]);
+    this.remember(run);
+    this.writer.write(join(this.directory, "runs", `${run.plan.definition}-${run.plan.seed}.json`), [
+      seal(run),
+    ]);
+  }
+
+  /** Remembers a finished run beside others of its definition and seed. */
+  remember(run: RunRecord): void {
+    if (run.result === null) return;
+    const { definition, seed } = run.plan;
+    const code = documentHash(run.keys).slice(0, 16);
+    this.writer.write(join(this.directory, "history", `${definition}-${seed}-${code}.json`), [seal(run)]);
   }
 
   /** The record of a plan's run; undefined when there is none or it is damaged. */
