@@ -86,37 +86,48 @@ class FastControl:
         model, data = domain.sim.model._model, domain.sim.data._data
         robot = domain.robots[0]
         controller = robot.controller
-        self._model, self._data, self._robot, self._controller = model, data, robot, controller
+        self._model, self._data, self._gripper, self._controller = model, data, robot.gripper, controller
         self._substeps = int(domain.control_timestep / domain.model_timestep)
+        self._force_gains, self._torque_gains = controller.kp[:3], controller.kp[3:]
+        self._force_damping, self._torque_damping = controller.kd[:3], controller.kd[3:]
+        self._low, self._high = robot.torque_limits
 
+        # Views of MuJoCo's own memory, which stays where it is as long as the simulation lives.
+        dofs = consecutive(robot._ref_joint_vel_indexes)
         self._site = robot.eef_site_id
         self._site_position = data.site_xpos[self._site]
         self._site_rotation = data.site_xmat[self._site].reshape(3, 3)
-        self._arm = np.array(robot._ref_joint_vel_indexes)
-        self._arm_positions = np.array(robot._ref_joint_pos_indexes)
-        self._arm_actuators = np.array(robot._ref_joint_actuator_indexes)
-        self._low, self._high = robot.torque_limits
-        self._mass_indices = mass_indices(model, self._arm)
+        self._velocities, self._packed_mass = data.qvel, data.qM
+        self._arm_positions = data.qpos[consecutive(robot._ref_joint_pos_indexes)]
+        self._arm_velocities = data.qvel[dofs]
+        self._arm_bias = data.qfrc_bias[dofs]
+        self._arm_control = data.ctrl[consecutive(robot._ref_joint_actuator_indexes)]
+        self._mass_indices = mass_indices(model, dofs)
 
         # Memory orders as in robosuite's arrays: the jitted functions are compiled for each order apart.
-        arm = len(self._arm)
-        self._jacobian = np.zeros((6, model.nv))
+        arm = len(self._arm_velocities)
+        jacobian = np.zeros((6, model.nv))
+        self._linear_rows, self._angular_rows, self._arm_columns = jacobian[:3], jacobian[3:], jacobian[:, dofs]
         self._arm_jacobian = np.zeros((6, arm), order="F")
         self._linear_jacobian = np.zeros((3, arm), order="F")
         self._angular_jacobian = np.zeros((3, arm), order="F")
         self._mass = np.zeros((arm, arm), order="F")
+        self._wrench = np.zeros(6)
         self._take_over()
 
-        gripper = robot.gripper
-        self._finger_actuators = [domain.sim.model.actuator_name2id(name) for name in gripper.actuators]
-        ranges = model.actuator_ctrlrange[self._finger_actuators]
-        self._finger_bias = 0.5 * (ranges[:, 1] + ranges[:, 0])
-        self._finger_weight = 0.5 * (ranges[:, 1] - ranges[:, 0])
+        fingers = consecutive([domain.sim.model.actuator_name2id(name) for name in robot.gripper.actuators])
+        self._finger_control = data.ctrl[fingers]
+        ranges = model.actuator_ctrlrange[fingers]
+        self._finger_bias = (0.5 * (ranges[:, 1] + ranges[:, 0])).tolist()
+        self._finger_weight = (0.5 * (ranges[:, 1] - ranges[:, 0])).tolist()
 
     def step(self, action: np.ndarray) -> None:
         """Advances the simulation by one control step under `action` [7], in [-1, 1]."""
         model, data = self._model, self._data
-        gripper_action = action[self._controller.control_dim :]
+        bias, weight, finger_control = self._finger_bias, self._finger_weight, self._finger_control
+        # Panda's command: an integrator in [-1, 1] a finger, with opposite signs.
+        command = float(self._gripper.current_action[-1])
+        change = float(self._gripper.speed * np.sign(action[-1]))
         for substep in range(self._substeps):
             mujoco.mj_step1(model, data)
             mujoco.mj_fwdActuation(model, data)
@@ -130,11 +141,13 @@ class FastControl:
                 mujoco.mj_fwdConstraint(model, data)
                 self._look()
             if substep == 0:
-                self._controller.set_goal(action[: self._controller.control_dim])
-            data.ctrl[self._arm_actuators] = self._torques()
-            fingers = self._robot.gripper.format_action(gripper_action)
-            data.ctrl[self._finger_actuators] = self._finger_bias + self._finger_weight * fingers
+                self._set_goal(action[:-1])
+            self._arm_control[...] = self._torques()
+            command = min(1.0, max(-1.0, command + change))
+            finger_control[0] = bias[0] + weight[0] * -command
+            finger_control[1] = bias[1] + weight[1] * command
             mujoco.mj_step2(model, data)
+        self._gripper.current_action = np.array([-command, command])
 
     def _take_over(self) -> None:
         """Starts from what robosuite's controller saw last."""
@@ -150,44 +163,59 @@ class FastControl:
 
     def _look(self) -> None:
         """`Controller.update`: pose and velocity of the gripper, joints, Jacobians, mass matrix of the arm."""
-        data, jacobian = self._data, self._jacobian
-        mujoco.mj_jacSite(self._model, data, jacobian[:3], jacobian[3:], self._site)
+        mujoco.mj_jacSite(self._model, self._data, self._linear_rows, self._angular_rows, self._site)
         self._position, self._rotation = self._site_position, self._site_rotation
-        self._linear_velocity = np.dot(jacobian[:3], data.qvel)
-        self._angular_velocity = np.dot(jacobian[3:], data.qvel)
-        self._joint_positions = data.qpos[self._arm_positions]
-        self._joint_velocities = data.qvel[self._arm]
-        self._arm_jacobian[...] = jacobian[:, self._arm]
+        self._linear_velocity = self._linear_rows.dot(self._velocities)
+        self._angular_velocity = self._angular_rows.dot(self._velocities)
+        self._joint_positions, self._joint_velocities = self._arm_positions, self._arm_velocities
+        self._arm_jacobian[...] = self._arm_columns
         self._linear_jacobian[...] = self._arm_jacobian[:3]
         self._angular_jacobian[...] = self._arm_jacobian[3:]
-        np.take(data.qM, self._mass_indices, out=self._mass.T)
-        self._controller.ee_pos = self._position.copy()
-        self._controller.ee_ori_mat = self._rotation.copy()
+        self._packed_mass.take(self._mass_indices, out=self._mass.T, mode="clip")
+
+    def _set_goal(self, delta: np.ndarray) -> None:
+        """`OperationalSpaceController.set_goal`, relative to the pose last seen."""
+        controller = self._controller
+        controller.ee_pos = self._position.copy()
+        controller.ee_ori_mat = self._rotation.copy()
+        # Or the controller would compute the whole state once more.
+        controller.new_update = False
+        controller.set_goal(delta)
+        self._goal_position, self._goal_rotation = controller.goal_pos, controller.goal_ori
 
     def _torques(self) -> np.ndarray:
         """`OperationalSpaceController.run_controller`, clipped to the actuators' range."""
-        controller = self._controller
-        kp, kd = controller.kp, controller.kd
-        force = (controller.goal_pos - self._position) * kp[:3] + -self._linear_velocity * kd[:3]
-        error = self._orientation_error(controller.goal_ori, self._rotation)
-        torque = error * kp[3:] + -self._angular_velocity * kd[3:]
+        offset = (self._goal_position - self._position) * self._force_gains
+        force = offset + -self._linear_velocity * self._force_damping
+        turn = self._orientation_error(self._goal_rotation, self._rotation) * self._torque_gains
+        torque = turn + -self._angular_velocity * self._torque_damping
         _, linear, angular, nullspace = self._opspace_matrices(
             self._mass, self._arm_jacobian, self._linear_jacobian, self._angular_jacobian
         )
-        wrench = np.concatenate([np.dot(linear, force), np.dot(angular, torque)])
-        torques = np.dot(self._arm_jacobian.T, wrench) + self._data.qfrc_bias[self._arm]
+        self._wrench[:3] = linear.dot(force)
+        self._wrench[3:] = angular.dot(torque)
+        torques = self._arm_jacobian.T.dot(self._wrench) + self._arm_bias
         torques += self._nullspace_torques(
-            self._mass, nullspace, controller.initial_joint, self._joint_positions, self._joint_velocities
+            self._mass, nullspace, self._controller.initial_joint, self._joint_positions, self._joint_velocities
         )
-        return np.clip(torques, self._low, self._high)
+        return np.minimum(np.maximum(torques, self._low), self._high)
 
 
-def mass_indices(model: mujoco.MjModel, dofs: np.ndarray) -> np.ndarray:
+def consecutive(indices: Sequence[int]) -> slice:
+    """`indices` as a slice, so that indexing gives a view; joints and actuators of a LIBERO robot follow each other."""
+    first = indices[0]
+    if list(indices) != list(range(first, first + len(indices))):
+        raise ValueError(f"Cannot view the indices {list(indices)}: they do not follow each other")
+    return slice(first, first + len(indices))
+
+
+def mass_indices(model: mujoco.MjModel, dofs: slice) -> np.ndarray:
     """Where the mass matrix of `dofs`, a chain of joints, lies within `MjData.qM`, [n, n]."""
     address = {}
-    for dof in dofs:
-        ancestor, at = int(dof), int(model.dof_Madr[dof])
+    chain = range(dofs.start, dofs.stop)
+    for dof in chain:
+        ancestor, at = dof, int(model.dof_Madr[dof])
         while ancestor >= 0:
-            address[int(dof), ancestor] = address[ancestor, int(dof)] = at
+            address[dof, ancestor] = address[ancestor, dof] = at
             ancestor, at = int(model.dof_parentid[ancestor]), at + 1
-    return np.array([[address[int(row), int(column)] for column in dofs] for row in dofs])
+    return np.array([[address[row, column] for column in chain] for row in chain])
