@@ -5,7 +5,7 @@
  * "actor/i/gain" and "actor/i/shift" [out]; the last, linear layer is "actor/out". An ensemble of E networks is one
  * stack: kernels [E, in, out], vectors [E, out]. One product over the stack is faster than E products.
  */
-import { add, expandDims, matMul, mul, sigmoid, tanh, type Tensor, tile } from "@tensorflow/tfjs-core";
+import { add, expandDims, matMul, mul, relu, sigmoid, tanh, type Tensor, tile } from "@tensorflow/tfjs-core";
 import type { Weights } from "../engine/differentiate.ts";
 import { layerNorm } from "../engine/normalize.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";
@@ -72,6 +72,17 @@ export function tanhMlp(weights: Weights, name: string, x: Tensor): Tensor {
     return tanh(gain ? layerNorm(h, gain, entry(weights, `${layer}/shift`)) : h);
   });
 }
+
+/** As `tanhMlp` with max(0, h) for tanh. */
+export function reluMlp(weights: Weights, name: string, x: Tensor): Tensor {
+  return network(weights, name, x, (layer, h) => {
+    const gain = weights[`${layer}/gain`];
+    return relu(gain ? layerNorm(h, gain, entry(weights, `${layer}/shift`)) : h);
+  });
+}
+
+/** Networks by the name of their activation, for methods that leave the choice open. */
+export const mlps = { relu: reluMlp, tanh: tanhMlp } as const;
 
 /** Hidden layers SiLU(x W + b) with SiLU(h) = h sigmoid(h), then a linear one. x [B, in] → [B, out]. */
 export function siluMlp(weights: Weights, name: string, x: Tensor): Tensor {

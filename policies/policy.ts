@@ -37,10 +37,24 @@ export function exportPolicy(
 ): Program {
   const sizes = sizesOf(weights, normalization);
   return compile(({ features, noise }) => {
-    const constants = Object.fromEntries(Object.entries(weights).map(([name, x]) => [name, constant(x)]));
-    const chunk = sampler(constants, normalized(features!, normalization.features), noise!, EULER_STEPS);
-    return { actions: clipByValue(denormalized(chunk, normalization.actions), -1, 1) };
+    return { actions: denoise(weights, normalization, features!, noise!, sampler) };
   }, { features: [batch, sizes.features], noise: [batch, sizes.horizon, sizes.action] });
+}
+
+/**
+ * A chunk in physical units as a traced function of features [B, F] and initial noise [B, H, A], the weights baked in:
+ * what `exportPolicy` compiles, for programs in which the policy is a part.
+ */
+export function denoise(
+  weights: Tensors,
+  normalization: PolicyNormalization,
+  features: Tensor,
+  noise: Tensor,
+  sampler: Sampler = sample,
+): Tensor {
+  const constants = Object.fromEntries(Object.entries(weights).map(([name, x]) => [name, constant(x)]));
+  const chunk = sampler(constants, normalized(features, normalization.features), noise, EULER_STEPS);
+  return clipByValue(denormalized(chunk, normalization.actions), -1, 1);
 }
 
 /** The widths of a policy, read off its weights and normalisation. */
