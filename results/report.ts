@@ -5,6 +5,7 @@
 import { decodeTable, numbers } from "../data/table.ts";
 import { forest, type ForestGroup, learningCurves } from "./charts.ts";
 import { byTask, compareAll, type ComparisonRow } from "./comparisons.ts";
+import { type GroupsRow, groupsRow } from "./groups.ts";
 import { decodeEvaluation, type Rate, rate } from "./evaluation.ts";
 import { consoleReport, markdownReport } from "./report_text.ts";
 import { wilson } from "./statistics.ts";
@@ -57,7 +58,10 @@ export interface ReportInput {
   readonly stages: readonly StageRow[];
   /** Evaluation tables by label; the first one is what the others are compared with. */
   readonly evaluations: Readonly<Record<string, Uint8Array>>;
-  /** Metrics tables by label; a column `success` is drawn, with a band where `episodes` says of how many it is a rate. */
+  /**
+   * Metrics tables by label; a column `success` is drawn, with a band where `episodes` says of how many it is a rate.
+   * Ledgers of groups (groups.ts) are summed up.
+   */
   readonly curves: Readonly<Record<string, Uint8Array>>;
   /** Pairs to compare beside those with the first one, by label: is `after` better than `before`? */
   readonly comparisons?: readonly { readonly after: string; readonly before: string }[];
@@ -97,6 +101,8 @@ export interface Report extends Omit<ReportInput, "evaluations" | "curves" | "co
   readonly comparisons: readonly ComparisonRow[];
   /** Learning curves, of the tables that have a success column. */
   readonly curves: readonly CurveRow[];
+  /** Rounds of rollouts in groups; absent where there are none. */
+  readonly groups?: readonly GroupsRow[];
   /** Sums over all stages, and over those that ran now. */
   readonly budget: { readonly total: Cost; readonly now: Cost };
   /** Sentences for the end of the report. */
@@ -130,6 +136,7 @@ export function buildReport(
     throw new RangeError(`Cannot report on "${input.experiment}" without evaluations: give at least one`);
   }
   const tasks = [...new Set(outcomes.flatMap(([, rows]) => rows.map((row) => row.task)))].sort();
+  const groups = Object.entries(curves).flatMap(([label, bytes]) => groupsRow(label, bytes) ?? []);
   const json: Report = {
     ...declared,
     tasks,
@@ -140,6 +147,7 @@ export function buildReport(
     })),
     comparisons: compareAll(outcomes, comparisons, tasks),
     curves: Object.entries(curves).flatMap(([label, bytes]) => curve(label, bytes) ?? []),
+    ...(groups.length > 0 ? { groups } : {}),
     budget: { total: cost(input.stages), now: cost(input.stages.filter((stage) => stage.state === "run")) },
     notes: input.notes ?? [],
   };

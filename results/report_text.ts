@@ -1,5 +1,6 @@
 /** A report's words: Markdown for reading and keeping, an aligned table for the terminal. */
 import { count, duration, percent, percentBounds, pointBounds, points, pValue } from "./format.ts";
+import { groupsTable } from "./groups.ts";
 import { type Comparison, comparisonName, type ComparisonRow } from "./comparisons.ts";
 import type { PolicyRow, Report, StageRow } from "./report.ts";
 
@@ -174,6 +175,11 @@ const curveNote = ({ policies }: Report) =>
     policies[0]!.label
   } on held-out initial states, as in the tables above; the two are not the same measurement.`;
 
+function groupsSection({ groups = [] }: Report): string[] {
+  const { head, align, cells, note } = groupsTable;
+  return groups.length === 0 ? [] : ["## Groups", markdownTable(head, align, groups.map(cells)), note];
+}
+
 /** The report as Markdown; `figures` are names of SVG files beside it, without ".svg". */
 export function markdownReport(report: Report, figures: readonly string[]): string {
   const { experiment, version, summary, seed, result, overrides, notes, hyperparameters } = report;
@@ -189,6 +195,7 @@ export function markdownReport(report: Report, figures: readonly string[]): stri
     ...successSection(report),
     ...figure("success_by_task"),
     ...(curves.length > 0 ? ["## Learning", ...curves.flatMap(figure), curveNote(report)] : []),
+    ...groupsSection(report),
     "## Budget",
     markdownTable(
       ["stage", "state", "time", "environment steps", "gradient steps"],
