@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ndarray } from "../ndarray.ts";
 import { stream } from "../random.ts";
 import { Replay } from "./replay.ts";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+import { decodeMixedSafetensors, decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 
 const shapes = { state: [2], reward: [] };
 
@@ -76,5 +76,33 @@ Deno.test("Replay refuses targets that do not fit", () => {
   });
   assert.throws(() => Replay.fromTensors({}), {
     message: 'Cannot restore a replay: "counters" must be a tensor [2, 2]',
+  });
+});
+
+Deno.test("columns of bytes take a byte a number, give float32, and come back from a checkpoint", () => {
+  const shapes = { image: [4, 8, 3], state: [2] };
+  const image = (seed: number) => Uint8Array.from({ length: 96 }, (_, i) => (seed * 37 + i * 11) % 256);
+  const replay = new Replay(3, shapes, { bytes: ["image"] });
+  for (let i = 0; i < 5; i++) replay.add({ image: image(i), state: [i, -i] });
+  assert.equal(replay.rows()["image"]!.data.byteLength, 3 * 96);
+  const out = { image: ndarray([2, 2, 4, 8, 3]), state: ndarray([2, 2, 2]) };
+  replay.gather([1, 0], out, 1);
+  assert.deepEqual(out.image.data.slice(96, 192), Float32Array.from(image(4)));
+  assert.deepEqual(out.image.data.slice(192, 288), Float32Array.from(image(3)));
+  assert.deepEqual([...out.state.data], [0, 0, 4, -4, 3, -3, 0, 0]);
+
+  const { tensors } = decodeMixedSafetensors(encodeSafetensors(replay.toTensors("online/")));
+  const restored = Replay.fromTensors(tensors, "online/");
+  for (const each of [replay, restored]) each.add({ image: [...image(9)], state: [9, 9] });
+  assert.deepEqual(restored.toTensors(), replay.toTensors());
+
+  for (const wrong of [256, -1, 0.5, NaN]) {
+    assert.throws(() => replay.add({ image: [wrong, ...image(0).subarray(1)], state: [0, 0] }), {
+      message: `Cannot add ${wrong} as "image"[0]: it must be an integer 0 ... 255`,
+    });
+  }
+  assert.equal(replay.added, 6);
+  assert.throws(() => new Replay(3, shapes, { bytes: ["picture"] }), {
+    message: 'Cannot store bytes of "picture": the replay holds image, state',
   });
 });
