@@ -90,6 +90,21 @@ export interface StageContext<I extends Inputs, O extends Outputs, P> {
   log(line: string): void;
 }
 
+/**
+ * A simulator outside this repository that a stage needs: the code that drives it, and what tells one from another. Both
+ * are part of the stage's key.
+ */
+export interface Simulator {
+  /**
+   * URL of the module that drives it. It exports `fingerprint(settings)`, whatever decides the simulator's bytes, as JSON
+   * (asked at every command: it must be quick; it throws where the simulator is missing, and the message names the mend), and
+   * `describe(settings)`, a line for reports.
+   */
+  readonly module: string;
+  /** What the module is asked with: JSON. */
+  readonly settings: unknown;
+}
+
 /** A stage module's exports, as `import * as trainResidual from "../stages/train_residual.ts"` gives them. */
 export interface StageModule<I extends Inputs, O extends Outputs, S extends z.ZodType> {
   /** `import.meta.url` of the module: where its code digest starts. */
@@ -100,6 +115,8 @@ export interface StageModule<I extends Inputs, O extends Outputs, S extends z.Zo
   readonly outputs: O;
   /** A `z.strictObject`: exactly the parameters that enter the key. */
   readonly parameters: S;
+  /** The simulator it needs under these parameters, if any. */
+  simulator?(parameters: z.output<S>): Simulator | undefined;
   /** Computes the outputs. */
   run(context: StageContext<I, O, z.output<S>>): Promise<void>;
 }

@@ -5,13 +5,28 @@ import { Pool } from "../envs/pool.ts";
 import { cameraNames } from "../envs/tabletop_cameras.ts";
 import { Expert as TabletopExpert } from "../envs/tabletop_expert.ts";
 import { scenes } from "../envs/tabletop_tasks.ts";
+import type { Simulator } from "../lab/stage.ts";
 import type { Stream } from "../random.ts";
+import type * as Libero from "./libero_world.ts";
 
 const pixels = z.int().min(8).max(512).default(64);
 const camera = z.strictObject({
   name: z.enum(cameraNames).describe("which of the world's cameras"),
   width: pixels.describe("pixels in a row"),
   height: pixels.describe("rows"),
+});
+
+const libero = z.strictObject({
+  name: z.literal("libero"),
+  suite: z.string().regex(/^[a-zA-Z0-9_-]+$/).describe("suite of tasks, e.g. libero_spatial"),
+  protocol: z.enum(["ours", "openpi", "lerobot-0.6", "vla-eval-0.4"]).default("ours")
+    .describe("preset of step budgets, settle steps, seeds and resolution (envs/libero_protocols.ts)"),
+  cameras: z.array(z.strictObject({
+    name: z.string().regex(/^\w+$/).describe("a camera of LIBERO: agentview, robot0_eye_in_hand"),
+    width: z.int().min(8).max(1024).optional().describe("pixels in a row; left out: the protocol's"),
+    height: z.int().min(8).max(1024).optional().describe("rows; left out: the protocol's"),
+  })).min(1).optional()
+    .describe("what observations hold images of; left out: none, which is some ten times faster"),
 });
 
 /** Which world, and how it is set up: everything that may change what happens in it. */
@@ -21,6 +36,7 @@ export const world = z.discriminatedUnion("name", [
     cameras: z.array(camera).min(1).optional()
       .describe("what observations hold images of; left out: none, which costs nothing"),
   }),
+  libero,
 ]).describe("the simulated world");
 
 /** What a stage is told of its world. */
@@ -40,11 +56,30 @@ export interface World {
   expert(task: Task, habits: Stream): Expert;
 }
 
-/** Opens a world. */
-export function openWorld(settings: WorldSettings): Promise<World> {
+/**
+ * LIBERO's side is loaded where it is asked for and imported nowhere, so that it stays out of the keys of stages that
+ * act on the tabletop. `simulator` names it to the lab for those that need it.
+ */
+const liberoModule: string = new URL("libero_world.ts", new URL("./", import.meta.url)).href;
+
+/** The simulator outside this repository that a stage with these parameters needs; none for the tabletop. */
+export function simulator({ world }: { readonly world: WorldSettings }): Simulator | undefined {
+  return world.name === "libero" ? { module: liberoModule, settings: world } : undefined;
+}
+
+/**
+ * Opens a world.
+ *
+ * @throws {Error} when its simulator is not there; the message names the mend
+ */
+export async function openWorld(settings: WorldSettings): Promise<World> {
   switch (settings.name) {
     case "tabletop":
-      return Promise.resolve(tabletop(settings));
+      return tabletop(settings);
+    case "libero": {
+      const { open } = await import(liberoModule) as typeof Libero;
+      return open(settings);
+    }
   }
 }
 

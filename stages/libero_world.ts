@@ -1,0 +1,80 @@
+/**
+ * The real LIBERO as a world of stages. No module imports this one: stages/world.ts loads it where a stage asks for it,
+ * and names it to the lab as the stage's simulator, so that its code and fingerprint are in the keys of the stages that act
+ * in it and of no others.
+ */
+import type { Task } from "../envs/environment.ts";
+import { fingerprint as installed, libero } from "../envs/libero_install.ts";
+import { LiberoPool, workerCommand } from "../envs/libero_pool.ts";
+import { type Camera, describeProtocol, type ProtocolName, protocols } from "../envs/libero_protocols.ts";
+import { liberoTasks } from "../envs/libero_tasks.ts";
+import type { World } from "./world.ts";
+
+/** Which LIBERO a stage acts in. */
+export interface LiberoSettings {
+  /** Name of the suite. */
+  readonly suite: string;
+  /** Preset of step budget, settle steps, seeds and resolution. */
+  readonly protocol: ProtocolName;
+  /** Cameras to render, in the protocol's resolution unless told; left out for state-based observations. */
+  readonly cameras?:
+    | readonly {
+      readonly name: string;
+      readonly width?: number | undefined;
+      readonly height?: number | undefined;
+    }[]
+    | undefined;
+}
+
+/**
+ * Opens a suite.
+ *
+ * @throws {Error} when LIBERO or the suite is not there; the message names the mend
+ */
+export function open(settings: LiberoSettings): World {
+  const { suite } = settings;
+  const { python, root } = libero();
+  const protocol = protocols[settings.protocol];
+  const cameras = camerasOf(settings);
+  const tasks = liberoTasks(root, suite, protocol);
+  return {
+    task(name): Task {
+      const task = tasks.get(name);
+      if (!task) throw new Error(`Cannot find task "${name}": ${suite} has ${[...tasks.keys()].join(", ")}`);
+      return task;
+    },
+    pool: ({ lanes, workers }) =>
+      LiberoPool.open({
+        suite,
+        tasks,
+        root,
+        command: workerCommand(python),
+        protocol,
+        cameras,
+        lanes,
+        workers,
+      }),
+    expert() {
+      throw new Error(`Cannot demonstrate in ${suite}: there is no scripted expert`);
+    },
+  };
+}
+
+/**
+ * What decides the simulator's bytes beside this repository's modules: versions of packages, the worker, the data.
+ *
+ * @throws {Error} when LIBERO is not there; the message names the mend
+ */
+export function fingerprint(_: LiberoSettings): ReturnType<typeof installed> {
+  return installed();
+}
+
+/** The world of a number, in one line for its report. */
+export function describe(settings: LiberoSettings): string {
+  return describeProtocol(protocols[settings.protocol], settings.suite, camerasOf(settings));
+}
+
+function camerasOf({ protocol, cameras = [] }: LiberoSettings): Camera[] {
+  const { resolution } = protocols[protocol];
+  return cameras.map(({ name, width = resolution, height = resolution }) => ({ name, width, height }));
+}
