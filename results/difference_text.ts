@@ -7,21 +7,28 @@ import { alignedTable, markdownTable } from "./report_text.ts";
 import type { CodeDifference, NamedDifference } from "./code_difference.ts";
 
 /** One thing that differs, what differs in it, and the hunks of its text. */
-interface Line {
+export interface Line {
+  /** What differs. */
   readonly text: string;
+  /** What differs in it, one line each. */
   readonly details?: readonly string[];
+  /** A unified diff of its text. */
   readonly hunks?: string;
 }
 
 /** A level at which the runs differ. */
-interface Section {
+export interface Section {
+  /** Name of the level. */
   readonly title: string;
+  /** What differs in it. */
   readonly lines: readonly Line[];
+  /** Success of both sides, a cell for each of METRICS. */
   readonly rows?: readonly (readonly string[])[];
 }
 
 const SHOWN = 5;
-const METRICS = ["evaluation", "a", "", "b", "", "b - a", "95 %", "p", "p (Holm)"];
+/** Heads of the columns of `rows`. */
+export const METRICS = ["evaluation", "a", "", "b", "", "b - a", "95 %", "p", "p (Holm)"];
 const ALIGN = "lrlrlrlrr";
 
 /** Text for the terminal, without a line end. */
@@ -90,7 +97,8 @@ function closing(difference: Difference): string[] {
   ];
 }
 
-function sections(difference: Difference): Section[] {
+/** The levels at which the runs differ, with what differs in each. */
+export function sections(difference: Difference): Section[] {
   const { hyperparameters, code, graph, outputs: { different, equal, missing }, metrics } = difference;
   const all: Section[] = [
     { title: "Hyperparameters", lines: hyperparameters.map((each) => ({ text: valueLine(each) })) },
