@@ -1,11 +1,9 @@
-"""The state vector and the cameras, read from MuJoCo's structures of one task."""
+"""The state vector, read from MuJoCo's structures of one task."""
 
 from typing import Dict, List, Sequence, Tuple
 
 import mujoco
 import numpy as np
-
-Camera = Tuple[str, int, int]
 
 ROBOT_NUMBERS = 24
 OBJECT_NUMBERS = 13
@@ -14,7 +12,7 @@ OBJECT_NUMBERS = 13
 class StateReader:
     """Reads the state of one `BDDLBaseDomain` after a reset; made anew when its model is.
 
-    Wants positions and velocities computed (`mj_step1`). Layout, float64: end-effector position 3, axis-angle 3,
+    Layout, float64: end-effector position 3, axis-angle 3,
     finger joints 2, rotation of the gripper site 9 (row-major), its linear and angular velocity 6, commanded gripper
     1; then for every name position 3, quaternion 4 (w first), linear velocity 3, angular velocity 3, in the world.
     """
@@ -28,8 +26,8 @@ class StateReader:
         self._fingers = list(self._robot._ref_gripper_joint_pos_indexes)
         self._bodies: List[Tuple[int, int]] = []
         self._regions: List[Tuple[int, int]] = []
-        for index, name in enumerate(names):
-            start = ROBOT_NUMBERS + OBJECT_NUMBERS * index
+        self._starts = {name: ROBOT_NUMBERS + OBJECT_NUMBERS * index for index, name in enumerate(names)}
+        for name, start in self._starts.items():
             if name in domain.obj_body_id:
                 self._bodies.append((start, domain.obj_body_id[name]))
             else:
@@ -63,10 +61,8 @@ class StateReader:
             mujoco.mju_mat2Quat(state[start + 3 : start + 7], data.site_xmat[site])
         return state
 
-
-def render(domain, cameras: Sequence[Camera]) -> Dict[str, np.ndarray]:
-    """A picture by `image/<camera>`, uint8 [height, width, 3], row 0 at the top (robosuite's own is upside down)."""
-    return {
-        f"image/{name}": domain.sim.render(camera_name=name, width=width, height=height)[::-1]
-        for name, width, height in cameras
-    }
+    def speeds(self, names: Sequence[str]) -> Dict[str, float]:
+        """Speed of the origin of each of `names`, m/s."""
+        state = self.read()
+        starts = {name: self._starts[name] + 7 for name in names}
+        return {name: float(np.linalg.norm(state[start : start + 3])) for name, start in starts.items()}

@@ -1,69 +1,50 @@
 """An opened suite: its tasks, and the simulation of the task at hand."""
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .assets import find_files, task_files
+from .assets import Files
 from .errors import WorkerError
 from .fast_step import FastSimulation
 from .frames import Arrays
-from .observation import Camera
-from .simulation import Outcome, Simulation, Start
-from .simulator import import_simulator
+from .requests import OpenRequest, read_action, read_replay, read_start, read_task
+from .simulation import Simulation, Outcome
 from .tasks import TaskDescription, describe_task
 
 Reply = Tuple[Dict[str, Any], Mapping[str, np.ndarray]]
 
-ACTION_SIZE = 7
-LARGEST_SEED = 2**32 - 1
-
 
 class Session:
-    """What `open` makes. One simulation lives at a time: it is kept while its task is asked for."""
+    """One simulation lives at a time: it is kept while its task is asked for. Wants the simulator imported."""
 
-    def __init__(self, request: Mapping[str, Any]) -> None:
-        suite = _field(request, "suite", str)
-        files = find_files(request.get("root"))
-        bddl_files = task_files(files, suite)
-        self._cameras = [_camera(entry) for entry in request.get("cameras", [])]
-        self._fast = bool(request.get("fast", True))
-        self.renderer = import_simulator(files, cameras=len(self._cameras) > 0)
-        self._tasks = {path.stem: describe_task(files, suite, path) for path in bddl_files}
+    def __init__(self, opened: OpenRequest, files: Files, bddl_files: Sequence[Path]) -> None:
+        self._opened = opened
+        self._tasks = {path.stem: describe_task(files, opened.suite, path) for path in bddl_files}
         self._simulation: Optional[Simulation] = None
 
-    def reply(self) -> Dict[str, Any]:
-        """The answer to `open`."""
-        return {"tasks": [task.reply() for task in self._tasks.values()], "renderer": self.renderer}
+    @property
+    def tasks(self) -> Sequence[TaskDescription]:
+        """The suite's tasks in the benchmark's order."""
+        return list(self._tasks.values())
 
     def reset(self, request: Mapping[str, Any], arrays: Arrays) -> Reply:
         """Starts an episode and replays the actions sent along."""
-        name = _field(request, "task", str)
-        task = self._tasks.get(name)
-        if task is None:
-            raise WorkerError("usage", f"Cannot reset to task {name}: the suite has {', '.join(self._tasks)}")
-        start = _start(request)
-        replay = arrays.get("replay", np.zeros((0, ACTION_SIZE), np.float32))
-        if replay.ndim != 2 or replay.shape[1] != ACTION_SIZE:
-            raise WorkerError("usage", f"Cannot replay an array of shape {replay.shape}: wanted [n, {ACTION_SIZE}]")
-        simulation = self._simulation_of(task)
-        outcome = simulation.reset(start)
-        if len(replay) > 0:
-            success = False
-            for action in replay:
-                success = simulation.advance(action)
-            outcome = simulation.observe(success)
-        header = {"objects": task.objects, "done_replay": len(replay)}
-        return self._outcome(simulation, outcome, request, header)
+        simulation = self.simulation(read_task(request))
+        start, replay = read_start(request), read_replay(arrays)
+        success = simulation.reset(start)
+        for action in replay:
+            success = simulation.advance(action)
+        header = {"objects": simulation.task.objects, "done_replay": len(replay)}
+        return self._answer(simulation.observe(success), request, header)
 
     def step(self, request: Mapping[str, Any], arrays: Arrays) -> Reply:
         """Advances the episode by one control step."""
         if self._simulation is None:
             raise WorkerError("usage", "Cannot step: reset first")
-        action = arrays.get("action")
-        if action is None or action.shape != (ACTION_SIZE,):
-            raise WorkerError("usage", f"Cannot step: wanted an array action of shape [{ACTION_SIZE}]")
-        return self._outcome(self._simulation, self._simulation.step(action), request, {})
+        success = self._simulation.advance(read_action(arrays))
+        return self._answer(self._simulation.observe(success), request, {})
 
     def close(self) -> None:
         """Frees the simulation; GL complains at exit where its context is still there."""
@@ -71,41 +52,19 @@ class Session:
             self._simulation.close()
             self._simulation = None
 
-    def _simulation_of(self, task: TaskDescription) -> Simulation:
+    def simulation(self, name: str) -> Simulation:
+        """The simulation of the task `name`, made when it is not the latest one."""
+        task = self._tasks.get(name)
+        if task is None:
+            raise WorkerError("usage", f"Cannot reset to task {name}: the suite has {', '.join(self._tasks)}")
         if self._simulation is None or self._simulation.task is not task:
             self.close()
-            make = FastSimulation if self._fast else Simulation
-            self._simulation = make(task, self._cameras)
+            make = FastSimulation if self._opened.fast else Simulation
+            self._simulation = make(task, self._opened.cameras)
         return self._simulation
 
-    @staticmethod
-    def _outcome(simulation: Simulation, outcome: Outcome, request: Mapping[str, Any], header: Dict[str, Any]) -> Reply:
+    def _answer(self, outcome: Outcome, request: Mapping[str, Any], header: Dict[str, Any]) -> Reply:
         header = {**header, "success": outcome.success}
-        if request.get("hash", False):
-            header["hash"] = simulation.hash()
+        if request.get("hash", False) and self._simulation is not None:
+            header["hash"] = self._simulation.hash()
         return header, {"state": outcome.state, **outcome.images}
-
-
-def _field(request: Mapping[str, Any], name: str, kind: type) -> Any:
-    value = request.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise WorkerError("usage", f"Cannot {request.get('kind')} with {name} {value!r}: wanted {kind.__name__}")
-    return value
-
-
-def _camera(entry: List[Any]) -> Camera:
-    name, width, height = entry
-    if not (isinstance(name, str) and 0 < width <= 4096 and 0 < height <= 4096):
-        raise WorkerError("usage", f"Cannot open camera {entry!r}: wanted [name, width, height], 1 to 4096 pixels")
-    return name, width, height
-
-
-def _start(request: Mapping[str, Any]) -> Start:
-    start = Start(*(_field(request, name, kind) for name, kind in (("split", str), ("index", int), ("seed", int), ("settle", int))))
-    if start.split not in ("training", "evaluation"):
-        raise WorkerError("usage", f"Cannot reset to split {start.split!r}: wanted training or evaluation")
-    if start.index < 0 or start.settle < 0:
-        raise WorkerError("usage", f"Cannot reset with index {start.index} and settle {start.settle}: wanted 0 or more")
-    if not 0 <= start.seed <= LARGEST_SEED:
-        raise WorkerError("usage", f"Cannot reset with seed {start.seed}: wanted 0 to {LARGEST_SEED}")
-    return start

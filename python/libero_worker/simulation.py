@@ -2,29 +2,20 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Dict, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 
 from .errors import WorkerError
 from .init_states import read_initial_states
-from .observation import Camera, StateReader, render
+from .observation import StateReader
+from .requests import Camera, Start
 from .tasks import TaskDescription
 
 # The benchmark's own: objects of its initial states hang 4 to 16 cm in the air and must come to rest.
 SETTLE_ACTION = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0])
-# LIBERO's reset draws placements anew when they do not fit. It would do so forever.
+# LIBERO draws placements anew when they do not fit. It would do so forever.
 PLACEMENT_ATTEMPTS = 50
-
-
-@dataclass(frozen=True)
-class Start:
-    """Key of an episode's first state; `seed` sets NumPy's global generator, which draws poses of objects and fixtures."""
-
-    split: str
-    index: int
-    seed: int
-    settle: int
 
 
 @dataclass(frozen=True)
@@ -37,59 +28,75 @@ class Outcome:
 
 
 class Simulation:
-    """LIBERO's `ControlEnv` of one task, stepped by its own loop."""
+    """LIBERO's `ControlEnv` of one task, reset and stepped by its own code."""
 
-    hard_reset = True
+    # Whether robosuite takes the pictures of its observations, at every step.
+    camera_observables = True
 
     def __init__(self, task: TaskDescription, cameras: Sequence[Camera]) -> None:
-        from libero.libero.envs.env_wrapper import ControlEnv
-
         self.task = task
         self._cameras = cameras
         self._initial_states: Optional[np.ndarray] = None
-        self._wrapper = ControlEnv(
-            bddl_file_name=str(task.bddl),
-            use_camera_obs=False,
-            has_offscreen_renderer=len(cameras) > 0,
-            hard_reset=self.hard_reset,
-            ignore_done=True,
-        )
+        self._wrapper = self._make_wrapper()
         self._domain = self._wrapper.env
         self._samplers = list(self._domain.object_property_initializers)
+        self._seen: Mapping[str, Any] = {}
 
-    def reset(self, start: Start) -> Outcome:
-        """Seed, reset, initial state of the benchmark (evaluation only), settle: the same bytes whatever ran before."""
+    def reset(self, start: Start) -> bool:
+        """Seed, reset, initial state of the benchmark (evaluation only), settle: the same bytes whatever ran before.
+
+        Returns whether the task is done already.
+        """
         state = self._initial_state(start)
         np.random.seed(start.seed)
         self._reset_domain()
         if state is not None:
-            self._wrapper.set_init_state(state)
+            self._seen = self._wrapper.set_init_state(state)
         self._begin()
         success = False
         for _ in range(start.settle):
-            success = self._advance(SETTLE_ACTION)
-        return self._observe(success)
-
-    def step(self, action: np.ndarray) -> Outcome:
-        """One control step of 50 ms under `action` [7]."""
-        return self._observe(self._advance(action.astype(np.float64)))
+            success = self.advance(SETTLE_ACTION)
+        return success
 
     def advance(self, action: np.ndarray) -> bool:
-        """One control step without an observation; whether the task is done."""
-        return self._advance(action.astype(np.float64))
+        """One control step of 50 ms under `action` [7]; whether the task is done by LIBERO's own check."""
+        self._seen, _, done, _ = self._wrapper.step(action.astype(np.float64))
+        return bool(done)
 
     def observe(self, success: bool) -> Outcome:
-        """What is seen now."""
-        return self._observe(success)
+        """What is seen now.
+
+        As in every published observation, poses in the world are those that the last of the 25 substeps began with,
+        2 ms before qpos. Computing them anew would be another observation.
+        """
+        return Outcome(success, self._reader.read(), self._images())
 
     def hash(self) -> str:
         """SHA-256 of the bytes of qpos, then qvel (float64, little endian)."""
         data = self._domain.sim.data._data
         return hashlib.sha256(data.qpos.astype("<f8").tobytes() + data.qvel.astype("<f8").tobytes()).hexdigest()
 
+    def speeds(self) -> Dict[str, float]:
+        """Speed of every movable object's origin, m/s."""
+        return self._reader.speeds(self.task.movable)
+
     def close(self) -> None:
         """Frees the simulation and its renderer."""
         self._wrapper.close()
+
+    def _make_wrapper(self):
+        from libero.libero.envs.env_wrapper import ControlEnv
+
+        cameras = self._cameras
+        return ControlEnv(
+            bddl_file_name=str(self.task.bddl),
+            ignore_done=True,
+            has_offscreen_renderer=len(cameras) > 0,
+            use_camera_obs=self.camera_observables and len(cameras) > 0,
+            camera_names=[name for name, _, _ in cameras],
+            camera_widths=[width for _, width, _ in cameras],
+            camera_heights=[height for _, _, height in cameras],
+        )
 
     def _initial_state(self, start: Start) -> Optional[np.ndarray]:
         if start.split == "training":
@@ -97,8 +104,10 @@ class Simulation:
         if self._initial_states is None:
             self._initial_states = read_initial_states(self.task.states)
         count = len(self._initial_states)
-        if not 0 <= start.index < count:
-            raise WorkerError("usage", f"Cannot reset to evaluation state {start.index}: {self.task.name} has 0 to {count - 1}")
+        if start.index >= count:
+            raise WorkerError(
+                "usage", f"Cannot reset {self.task.name} to evaluation state {start.index}: it has 0 to {count - 1}"
+            )
         return self._initial_states[start.index]
 
     def _reset_domain(self) -> None:
@@ -110,7 +119,7 @@ class Simulation:
         self._domain.object_property_initializers = list(self._samplers)
         for _ in range(PLACEMENT_ATTEMPTS):
             try:
-                self._domain.reset()
+                self._seen = self._domain.reset()
                 return
             except RandomizationError:
                 continue
@@ -120,14 +129,9 @@ class Simulation:
         """Called when a new episode stands, before its settle steps."""
         self._reader = StateReader(self._domain, self.task.objects)
 
-    def _advance(self, action: np.ndarray) -> bool:
-        _, _, done, _ = self._wrapper.step(action)
-        return bool(done)
-
-    def _observe(self, success: bool) -> Outcome:
-        # As in every published observation, poses in the world are those that the last of the 25 substeps began
-        # with, 2 ms before qpos. Computing them anew would be another observation.
-        return Outcome(success, self._reader.read(), render(self._domain, self._cameras))
+    def _images(self) -> Dict[str, np.ndarray]:
+        """A picture by `image/<camera>`, uint8 [height, width, 3], row 0 at the top (robosuite's are upside down)."""
+        return {f"image/{name}": self._seen[f"{name}_image"][::-1] for name, _, _ in self._cameras}
 
 
 def placement_fault(task: TaskDescription) -> WorkerError:

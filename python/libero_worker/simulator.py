@@ -91,8 +91,8 @@ def import_simulator(files: Files, cameras: bool) -> Optional[str]:
             # hf-libero ignores the config's assets and would download them; it asks this variable first.
             libero.libero._assets_path_cache = str(files.assets)
             import libero.libero.envs  # noqa: F401
-        except ImportError as error:
-            raise WorkerError("import", f"Cannot import LIBERO: {error}; {MEND}") from error
+        except Exception as error:  # a package without its shared library raises anything
+            raise WorkerError("import", f"Cannot import LIBERO: {type(error).__name__}: {error}; {MEND}") from error
     return renderer
 
 

@@ -10,9 +10,11 @@ from typing import Any, BinaryIO, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
+from .assets import find_files, task_files
 from .errors import WorkerError
 from .frames import Arrays, FrameError, FrameWriter, read_frame
-from .simulator import versions
+from .requests import read_open
+from .simulator import import_simulator, versions
 
 PROTOCOL = 1
 HEARTBEAT_SECONDS = 0.5
@@ -53,11 +55,15 @@ class Worker:
     def _open(self, request: Dict[str, Any]) -> Dict[str, Any]:
         if self._session is not None:
             raise WorkerError("usage", "Cannot open a second suite in one process: start another worker")
-        # The simulator's packages load here and not at the top, so that hello answers where they are broken.
+        opened = read_open(request)
+        files = find_files(opened.root)
+        bddl_files = task_files(files, opened.suite)
+        renderer = import_simulator(files, cameras=len(opened.cameras) > 0)
+        # This module imports MuJoCo, whose first import settles the renderer.
         from .session import Session
 
-        self._session = Session(request)
-        return self._session.reply()
+        self._session = Session(opened, files, bddl_files)
+        return {"tasks": [task.reply() for task in self._session.tasks], "renderer": renderer}
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
