@@ -2,12 +2,22 @@
 import assert from "node:assert/strict";
 import type { Experiment } from "../lab/experiment.ts";
 import { plan } from "../lab/plan.ts";
+import awrTabletop from "../experiments/awr_tabletop.ts";
+import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
 import pldTabletop from "../experiments/pld_tabletop.ts";
 import pldTabletopSuite from "../experiments/pld_tabletop_suite.ts";
+import riptLaplaceTabletop from "../experiments/ript_laplace_tabletop.ts";
 import sacTabletop from "../experiments/sac_tabletop.ts";
 import { exp, type RunDocument, states, temporary } from "./lab_command.ts";
 
-const experiments = [pldTabletop, pldTabletopSuite, sacTabletop] as unknown as Experiment[];
+const experiments = [
+  pldTabletop,
+  pldTabletopSuite,
+  sacTabletop,
+  awrTabletop,
+  cfgFlowTabletop,
+  riptLaplaceTabletop,
+] as unknown as Experiment[];
 
 for (const experiment of experiments) {
   for (const preset of [undefined, ...Object.keys(experiment.presets)]) {
