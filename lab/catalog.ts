@@ -13,6 +13,7 @@ import type { Request } from "./overrides.ts";
 import type { Plan } from "./plan.ts";
 import type { FromPlanWorker } from "./plan_worker.ts";
 import { seal, unseal } from "./sealed.ts";
+import { askSimulators } from "./simulator.ts";
 import type { Store } from "./store.ts";
 
 /** A plan and the code its keys need. */
@@ -72,7 +73,7 @@ export class Catalog {
     const cached = unseal<Plan>(readIfThere(file) ?? new Uint8Array());
     if (cached) {
       check(cached);
-      return { plan: cached, graph };
+      return { plan: await askSimulators(cached, graph), graph };
     }
     const plan = await load(path, request);
     if (plan.experiment !== name) {
@@ -86,7 +87,7 @@ export class Catalog {
     } catch {
       // A store that cannot be written still answers; it only takes longer.
     }
-    return { plan, graph };
+    return { plan: await askSimulators(plan, graph), graph };
   }
 }
 

@@ -29,6 +29,8 @@ export interface Preimage {
     readonly os: string;
     readonly arch: string;
     readonly threads: number;
+    /** The fingerprint of the simulator, for stages that need one. */
+    readonly simulator?: Json;
   };
 }
 
@@ -59,6 +61,8 @@ export interface KeyParts {
   readonly outputs: Readonly<Record<string, Kind>>;
   /** Seed of the stage's random streams. */
   readonly seed: number;
+  /** The simulator it needs, asked what it is. */
+  readonly simulator?: { readonly fingerprint?: Json; readonly missing?: string };
 }
 
 /** This process's runtime, as keys hold it. */
@@ -68,6 +72,15 @@ export const runtime: Preimage["runtime"] = {
   arch: Deno.build.arch,
   threads: THREADS,
 };
+
+/** What a stage runs on: the machine's runtime, and its simulator's fingerprint, or why there is none. */
+export function runtimeOf(
+  { simulator }: Pick<KeyParts, "simulator">,
+  on: Preimage["runtime"] = runtime,
+): Preimage["runtime"] {
+  if (!simulator) return on;
+  return { ...on, simulator: simulator.fingerprint ?? { missing: simulator.missing ?? "not asked" } };
+}
 
 /**
  * The key of a stage. Host name, paths, clock, number of workers and the lab's own code are left out: none of them may
@@ -88,7 +101,7 @@ export function stageKey(parts: KeyParts, on: Preimage["runtime"] = runtime): St
     outputs: parts.outputs,
     seed: parts.seed,
     // V8 and the system's libm may round differently, and sums split over other threads do.
-    runtime: on,
+    runtime: runtimeOf(parts, on),
   };
   return { key: documentHash(preimage as unknown as Json), preimage, modules: parts.code.modules };
 }

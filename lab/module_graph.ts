@@ -58,27 +58,36 @@ export class ModuleGraph {
   static async read(entries: readonly string[], root: URL = repository): Promise<ModuleGraph> {
     const graph = new ModuleGraph(root);
     graph.#integrity = JSON.parse(await Deno.readTextFile(new URL("deno.lock", root))).npm ?? {};
-    let wanted = [...entries];
-    while (wanted.length > 0) {
-      const found: string[] = [];
-      const documents = await Promise.all(
-        wanted.map((path) => SCRIPT.test(path) ? inspect(new URL(path, root)) : null),
-      );
-      for (const [i, path] of wanted.entries()) found.push(...await graph.#add(path, documents[i]!));
-      wanted = [...new Set(found)].filter((path) => !graph.#modules.has(path));
-    }
+    await graph.add(entries);
     return graph;
   }
 
   /**
-   * All code that `entry` reaches by value imports, itself included.
+   * Reads what further entries reach.
    *
-   * @throws {Error} when the entry was not read, or a package has no integrity in deno.lock
+   * @throws {Error} as `read` does
    */
-  reach(entry: string): Code {
+  async add(entries: readonly string[]): Promise<void> {
+    let wanted = entries.filter((path) => !this.#modules.has(path));
+    while (wanted.length > 0) {
+      const found: string[] = [];
+      const documents = await Promise.all(
+        wanted.map((path) => SCRIPT.test(path) ? inspect(new URL(path, this.#root)) : null),
+      );
+      for (const [i, path] of wanted.entries()) found.push(...await this.#add(path, documents[i]!));
+      wanted = [...new Set(found)].filter((path) => !this.#modules.has(path));
+    }
+  }
+
+  /**
+   * All code that `entry`, and `others` with it, reach by value imports, themselves included.
+   *
+   * @throws {Error} when an entry was not read, or a package has no integrity in deno.lock
+   */
+  reach(entry: string, ...others: readonly string[]): Code {
     const modules: Record<string, string> = {};
     const roots = new Set<string>();
-    const pending = [entry];
+    const pending = [entry, ...others];
     for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
       if (path in modules) continue;
       const module = this.#modules.get(path);
@@ -186,13 +195,16 @@ export class ModuleGraph {
 }
 
 /**
- * Compares the code behind an entry with what a key was made of: somebody may save a file between planning and loading,
+ * Compares the code behind some entries with what a key was made of: somebody may save a file between planning and loading,
  * and the outcome of the new code must not be stored under the key of the old.
  *
  * @returns what is wrong; undefined when nothing changed
  */
-export async function changed(entry: string, modules: Code["modules"]): Promise<string | undefined> {
-  const now = (await ModuleGraph.read([entry])).reach(entry).modules;
+export async function changed(
+  entries: readonly [string, ...string[]],
+  modules: Code["modules"],
+): Promise<string | undefined> {
+  const now = (await ModuleGraph.read(entries)).reach(...entries).modules;
   const paths = [...new Set([...Object.keys(modules), ...Object.keys(now)])];
   const first = paths.sort().find((path) => modules[path] !== now[path]);
   return first && `${first} changed after the run was planned, start it again`;

@@ -5,6 +5,7 @@ import { firstLine, UsageError } from "./errors.ts";
 import type { AddStage, Experiment, Graph, Handle } from "./experiment.ts";
 import { repository } from "./module_graph.ts";
 import { type Parameter, type Request, resolve, type Setting } from "./overrides.ts";
+import { type PlannedSimulator, plannedSimulator } from "./simulator.ts";
 import type { Inputs, Kind, Outputs, StageModule } from "./stage.ts";
 
 /** An edge: which output of which stage. */
@@ -29,6 +30,8 @@ export interface PlannedStage {
   readonly parameters: Json;
   /** Seed of its random streams. */
   readonly seed: number;
+  /** The simulator outside this repository that it needs, if any. */
+  readonly simulator?: PlannedSimulator;
 }
 
 /** Everything a run needs to know; stages come after those they read from. */
@@ -114,7 +117,8 @@ export function declaration(plan: Omit<Plan, "definition">): Json {
     version,
     hyperparameters,
     // Without seeds: a definition is one question, its seeds are repetitions.
-    stages: stages.map(({ seed: _, ...stage }) => stage),
+    // Without simulators: the parameters say which are meant, and what they are differs between machines.
+    stages: stages.map(({ seed: _, simulator: __, ...stage }) => stage),
     evaluations,
     curves,
     ...(comparisons ? { comparisons } : {}),
@@ -164,6 +168,7 @@ function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
   if (!module.entry.startsWith(repository.href)) {
     throw new Error(`Cannot add stage "${name}": its module ${module.entry} must lie in the repository`);
   }
+  const simulator = module.simulator?.(parsed.data);
   stages.push({
     name,
     entry: decodeURIComponent(module.entry.slice(repository.href.length)),
@@ -176,6 +181,7 @@ function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
     outputs: module.outputs,
     parameters: parsed.data as Json,
     seed,
+    ...(simulator ? { simulator: plannedSimulator(simulator) } : {}),
   });
   const handles = Object.entries(module.outputs).map((
     [output, kind],

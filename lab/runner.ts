@@ -9,6 +9,7 @@ import { type StageKey, stageKey, THREADS } from "./key.ts";
 import { type Holder, lockKey } from "./lock.ts";
 import { changed, type Code, type ModuleGraph, repository } from "./module_graph.ts";
 import type { Edge, Plan, PlannedStage } from "./plan.ts";
+import { assertSimulators, codeOf, entriesOf } from "./simulator.ts";
 import type { Slots } from "./slots.ts";
 import type { Artifact, Budget } from "./stage.ts";
 import type { Outcome, Output, Store } from "./store.ts";
@@ -84,6 +85,7 @@ export interface RunOptions {
  * Runs a plan. Failures are in the result: stages that do not need a failed one still finish.
  *
  * @throws {StoreError} when the store cannot be read
+ * @throws {Error} when a stage's simulator is not on this machine; the message names the mend
  */
 export async function run(
   plan: Plan,
@@ -92,10 +94,11 @@ export async function run(
   options: RunOptions,
 ): Promise<RunResult> {
   const wanted = options.only === undefined ? undefined : ancestors(plan, options.only);
+  assertSimulators(plan.stages.filter(({ name }) => wanted?.has(name) !== false));
   const results = new Map<string, Promise<StageResult>>();
   for (const stage of plan.stages) {
     if (wanted?.has(stage.name) === false) continue;
-    const task = settle(plan, stage, graph.reach(stage.entry), store, options, results);
+    const task = settle(plan, stage, codeOf(stage, graph), store, options, results);
     results.set(stage.name, task);
   }
   const stages = await Promise.all(results.values());
@@ -133,17 +136,18 @@ export function ancestors(plan: Plan, name: string): Set<string> {
   return reached;
 }
 
-/** The key of a planned stage, given the outputs of the stages it reads from. */
+/** The key of a planned stage, given the outputs of the stages it reads from; on this machine's runtime by default. */
 export function plannedKey(
   stage: PlannedStage,
   code: Code,
   outputs: (stage: string) => Readonly<Record<string, Output>>,
+  on?: StageKey["preimage"]["runtime"],
 ): StageKey {
   const digest = ({ stage, output }: Edge) => outputs(stage)[output]!.digest;
   const inputs = Object.entries(stage.inputs).map(([role, given]) => {
     return [role, Array.isArray(given) ? given.map(digest) : digest(given as Edge)];
   });
-  return stageKey({ ...stage, code, inputs: Object.fromEntries(inputs) });
+  return stageKey({ ...stage, code, inputs: Object.fromEntries(inputs) }, on);
 }
 
 /** The files a stage reads, by role. */
@@ -253,7 +257,7 @@ async function make(
         progress: (p) => reporter.progress(name, p),
         note: (line) => reporter.note(line),
         loaded: async () => {
-          const fault = await changed(stage.entry, key.modules);
+          const fault = await changed(entriesOf(stage), key.modules);
           // What is running now, before anybody edits it.
           if (fault === undefined) store.sources.keep(key.modules, store.writer);
           return fault;

@@ -3,6 +3,7 @@ import type { StageKey } from "./key.ts";
 import type { ModuleGraph } from "./module_graph.ts";
 import type { Plan, PlannedStage } from "./plan.ts";
 import { needs, plannedKey, resultHash, type StageResult } from "./runner.ts";
+import { codeOf } from "./simulator.ts";
 import type { Outcome, Output, Store } from "./store.ts";
 
 /** A stage as the store knows it. */
@@ -19,8 +20,11 @@ export interface StageStatus {
 export function status({ stages }: Plan, graph: ModuleGraph, store: Store): StageStatus[] {
   const known = new Map<string, Readonly<Record<string, Output>>>();
   return stages.map((stage) => {
-    if (needs(stage).some((needed) => !known.has(needed))) return { stage, key: null, outcome: undefined };
-    const key = plannedKey(stage, graph.reach(stage.entry), (needed) => known.get(needed)!);
+    // Without its simulator nobody can tell a stage's key.
+    if (stage.simulator?.missing !== undefined || needs(stage).some((needed) => !known.has(needed))) {
+      return { stage, key: null, outcome: undefined };
+    }
+    const key = plannedKey(stage, codeOf(stage, graph), (needed) => known.get(needed)!);
     const outcome = store.outcome(key.key);
     if (outcome) known.set(stage.name, outcome.outputs);
     return { stage, key, outcome };

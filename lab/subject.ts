@@ -4,6 +4,7 @@ import { UsageError } from "./errors.ts";
 import type { Code } from "./module_graph.ts";
 import type { Request } from "./overrides.ts";
 import type { Plan } from "./plan.ts";
+import { codeOf } from "./simulator.ts";
 import { asRun, type StageStatus, status, statusOfRun } from "./status.ts";
 import type { RunRecord, Store } from "./store.ts";
 
@@ -42,8 +43,11 @@ export async function findSubject(
   const asked = seed === undefined ? request : { ...request, seed };
   const { plan, graph } = await catalog.plan(name, asked, store);
   const stages = status(plan, graph, store);
-  const entries = new Map(plan.stages.map(({ name, entry }) => [name, entry]));
-  const code = (stage: string) => entries.has(stage) ? graph.reach(entries.get(stage)!) : undefined;
+  const planned = new Map(plan.stages.map((stage) => [stage.name, stage]));
+  const code = (name: string) => {
+    const stage = planned.get(name);
+    return stage && codeOf(stage, graph);
+  };
   return { label: text, plan, stages, result: asRun(stages)?.result ?? null, code };
 }
 

@@ -8,6 +8,7 @@ import type { Planned } from "./catalog.ts";
 import { changed, repository } from "./module_graph.ts";
 import { artifacts, type Reporter, type RunOptions } from "./runner.ts";
 import { type StageStatus, status } from "./status.ts";
+import { assertSimulators, entriesOf } from "./simulator.ts";
 import type { Kind } from "./stage.ts";
 import type { Output, Store } from "./store.ts";
 
@@ -56,6 +57,7 @@ export interface VerifyOptions
  * Verifies the stages of a plan.
  *
  * @returns one entry per output and repetition, in graph order; and the stages that are not in the store
+ * @throws {Error} when a stage's simulator is not on this machine; the message names the mend
  * @throws {StageError} when a stage that succeeded before fails now
  */
 export async function verify(
@@ -65,6 +67,7 @@ export async function verify(
 ): Promise<{ outputs: VerifiedOutput[]; missing: string[] }> {
   const stages = status(plan, graph, store);
   const wanted = stages.filter(({ stage }) => options.only === undefined || stage.name === options.only);
+  assertSimulators(wanted.map(({ stage }) => stage));
   const missing = wanted.filter(({ outcome }) => !outcome).map(({ stage }) => stage.name);
   const outputs = new Map(stages.map(({ stage, outcome }) => [stage.name, outcome?.outputs ?? {}]));
   const tasks = wanted.filter(({ outcome }) => outcome).flatMap((stage) =>
@@ -108,7 +111,7 @@ async function again(
     }, {
       progress: (p) => options.reporter.progress(name, p),
       note: (line) => options.reporter.note(line),
-      loaded: () => changed(stage.entry, key!.modules),
+      loaded: () => changed(entriesOf(stage), key!.modules),
     }, options.signal);
     remove(join(store.directory, "logs", `${key!.key}.verify.log`));
     options.reporter.finished({ ...finished, name, entry: stage.entry, key: key!.key, state: "run" });

@@ -1,9 +1,10 @@
 /** Why a stage has the key it has: its preimage, and what differs from the nearest earlier one. */
 import type { Json } from "./canonical.ts";
-import { type Preimage, runtime } from "./key.ts";
+import { type Preimage, runtimeOf } from "./key.ts";
 import type { Code, ModuleGraph } from "./module_graph.ts";
 import { documentHash } from "./canonical.ts";
 import type { Edge, Plan } from "./plan.ts";
+import { codeOf } from "./simulator.ts";
 import { status } from "./status.ts";
 import type { Store } from "./store.ts";
 
@@ -40,7 +41,7 @@ export interface Explanation {
 export function why(plan: Plan, name: string, graph: ModuleGraph, store: Store): Explanation {
   const stages = status(plan, graph, store);
   const { stage, key, outcome } = stages.find(({ stage }) => stage.name === name)!;
-  const code = graph.reach(stage.entry);
+  const code = codeOf(stage, graph);
   const digest = (edge: Edge) => {
     const made = stages.find(({ stage }) => stage.name === edge.stage)!.outcome;
     return made?.outputs[edge.output]?.digest ?? `made by stage "${edge.stage}"`;
@@ -61,7 +62,7 @@ export function why(plan: Plan, name: string, graph: ModuleGraph, store: Store):
     inputs,
     outputs,
     seed,
-    runtime,
+    runtime: runtimeOf(stage),
   };
   store.refreshIndex();
   let nearest: Explanation["nearest"] = null;

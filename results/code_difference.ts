@@ -1,4 +1,6 @@
 /** The code behind two runs, compared: modules with their texts where a store kept them, packages, runtime. */
+import type { Json } from "../lab/canonical.ts";
+import type { Preimage } from "../lab/key.ts";
 import type { Store } from "../lab/store.ts";
 import type { Subject } from "../lab/subject.ts";
 import { unifiedDiff } from "./text_difference.ts";
@@ -35,7 +37,7 @@ export interface CodeDifference {
   readonly modules: readonly ModuleDifference[];
   /** Packages by their identity in deno.lock, values are their integrity. */
   readonly packages: readonly NamedDifference[];
-  /** Deno, operating system, architecture, threads. */
+  /** Deno, operating system, architecture, threads, the simulator's fingerprint. */
   readonly runtime: readonly NamedDifference[];
 }
 
@@ -50,7 +52,9 @@ export function codeDifference(a: Subject, b: Subject, store: Store): CodeDiffer
     if (!other || !left || !right) continue;
     modules.add(stage.name, left.modules, right.modules);
     packages.add(stage.name, left.packages, right.packages);
-    if (key && other.key) runtime.add(stage.name, key.preimage.runtime, other.key.preimage.runtime);
+    if (key && other.key) {
+      runtime.add(stage.name, flat(key.preimage.runtime), flat(other.key.preimage.runtime));
+    }
   }
   return {
     modules: modules.list().map(({ name: path, a, b, stages }) => {
@@ -69,6 +73,13 @@ export function codeDifference(a: Subject, b: Subject, store: Store): CodeDiffer
     packages: packages.list(),
     runtime: runtime.list(),
   };
+}
+
+/** The numbers and texts of a document by dotted path. */
+function flat(document: Json | Preimage["runtime"], path = ""): Record<string, string> {
+  if (typeof document !== "object" || document === null) return { [path]: String(document) };
+  const inner = Object.entries(document).map(([name, value]) => flat(value, path ? `${path}.${name}` : name));
+  return Object.assign({}, ...inner);
 }
 
 /** Differences of named values over stages: one that several stages share is listed once. */

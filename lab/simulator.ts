@@ -1,0 +1,91 @@
+/**
+ * Simulators outside this repository: which ones a plan needs, and what they are on this machine now. A plan may come
+ * from the cache, its simulators are asked at every command: a cached plan must not freeze an old fingerprint.
+ */
+import { documentHash, type Json } from "./canonical.ts";
+import { firstLine } from "./errors.ts";
+import { type Code, type ModuleGraph, repository } from "./module_graph.ts";
+import type { Plan, PlannedStage } from "./plan.ts";
+import type { Simulator } from "./stage.ts";
+
+/** A simulator as a plan names it, and as it was found. */
+export interface PlannedSimulator {
+  /** Repository-relative path of the module that drives it. */
+  readonly entry: string;
+  /** What that module is asked with. */
+  readonly settings: Json;
+  /** A line for reports; absent until it was asked. */
+  readonly description?: string;
+  /** Whatever decides its bytes; absent until it was asked, and where it is missing. */
+  readonly fingerprint?: Json;
+  /** Why it cannot be used here, with the mend; absent where it can. */
+  readonly missing?: string;
+}
+
+/** What a simulator's module exports. */
+interface SimulatorModule {
+  fingerprint(settings: Json): Json | Promise<Json>;
+  describe(settings: Json): string;
+}
+
+/**
+ * A stage's simulator as a plan names it.
+ *
+ * @throws {Error} when its module lies outside the repository
+ */
+export function plannedSimulator({ module, settings }: Simulator): PlannedSimulator {
+  if (!module.startsWith(repository.href)) {
+    throw new Error(`Cannot use simulator ${module}: its module must lie in the repository`);
+  }
+  return { entry: decodeURIComponent(module.slice(repository.href.length)), settings: settings as Json };
+}
+
+/** Asks every simulator of a plan what it is now, and adds their modules to the graph. */
+export async function askSimulators(plan: Plan, graph: ModuleGraph): Promise<Plan> {
+  const needed = plan.stages.flatMap(({ simulator }) => simulator ?? []);
+  if (needed.length === 0) return plan;
+  await graph.add([...new Set(needed.map(({ entry }) => entry))]);
+  const asked = new Map<string, Promise<PlannedSimulator>>();
+  const answer = (simulator: PlannedSimulator) => {
+    const { entry, settings } = simulator;
+    const name = documentHash({ entry, settings });
+    if (!asked.has(name)) asked.set(name, ask({ entry, settings }));
+    return asked.get(name)!;
+  };
+  const stages = await Promise.all(
+    plan.stages.map(async (stage) =>
+      stage.simulator ? { ...stage, simulator: await answer(stage.simulator) } : stage
+    ),
+  );
+  return { ...plan, stages };
+}
+
+async function ask({ entry, settings }: PlannedSimulator): Promise<PlannedSimulator> {
+  const module: SimulatorModule = await import(new URL(entry, repository).href);
+  const described = { entry, settings, description: module.describe(settings) };
+  try {
+    return { ...described, fingerprint: await module.fingerprint(settings) };
+  } catch (thrown) {
+    return { ...described, missing: firstLine(thrown) };
+  }
+}
+
+/** The modules where a stage's code starts: its own, and the one that drives its simulator. */
+export function entriesOf({ entry, simulator }: PlannedStage): [string, ...string[]] {
+  return simulator ? [entry, simulator.entry] : [entry];
+}
+
+/** All code that a stage reaches, through its simulator too. */
+export function codeOf(stage: PlannedStage, graph: ModuleGraph): Code {
+  return graph.reach(...entriesOf(stage));
+}
+
+/**
+ * Makes sure that the simulators of some stages are here.
+ *
+ * @throws {Error} with the mend, when one is missing
+ */
+export function assertSimulators(stages: readonly PlannedStage[]): void {
+  const missing = stages.find(({ simulator }) => simulator?.missing !== undefined);
+  if (missing) throw new Error(missing.simulator!.missing);
+}
