@@ -5,12 +5,11 @@
 import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.ts";
 import type { Replay } from "../data/replay.ts";
 import type { Learner } from "../engine/learner.ts";
-import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
+import type { Tensors } from "../ndarray.ts";
 import { Stream, stream } from "../random.ts";
 import type { EpisodeContext } from "./episode_batch.ts";
-import type { OnlineLanes } from "./online_lanes.ts";
-
-const ACTION = 7;
+import type { Calls } from "./learner_calls.ts";
+import type { Round } from "./online_lanes.ts";
 
 /** When things happen, in environment steps of the online phase unless said. */
 export interface Schedule {
@@ -18,20 +17,36 @@ export interface Schedule {
   readonly steps: number;
   /** Episodes stepped together. */
   readonly lanes: number;
-  /** Environment steps between two calls of the learner. */
-  readonly interval: number;
-  /** Iterations of the update program in each of these calls. */
+  /** Iterations of the update program in one call of the learner. */
   readonly iterations: number;
-  /** Episodes of the base alone before the learner acts. */
-  readonly warmupEpisodes: number;
-  /** Episodes before the learner learns; those of the warm-up by default. */
-  readonly learnAfterEpisodes?: number;
+  /** How many calls of the learner are due. */
+  readonly calls: Calls;
   /** Environment steps between two evaluations. */
   readonly evaluateEvery: number;
   /** Episodes of one evaluation. */
   readonly evaluationEpisodes: number;
   /** The best of the evaluations from here on is the result. */
   readonly selectFrom: number;
+}
+
+/** The lanes of a method, as far as the loop knows them. */
+export interface LearningLanes {
+  /** Episodes begun so far. */
+  readonly episodes: number;
+  /** All state of the lanes. */
+  snapshot(): Tensors;
+}
+
+/** What a round of acting starts from. */
+export interface Acting {
+  /** The newest weights. */
+  readonly weights: Tensors;
+  /** Draws the exploration; its counter is part of the checkpoint. */
+  readonly explore: Stream;
+  /** Environment steps so far. */
+  readonly onlineSteps: number;
+  /** Episodes that have ended so far. */
+  readonly ended: number;
 }
 
 /** What differs between methods. */
@@ -44,8 +59,8 @@ export interface OnlineMethod {
   readonly replay: Replay;
   /** Turns stored transitions into the batches of `iterations` updates. */
   batches(iterations: number, draw: Stream, noise: Stream, onlineSteps: number): Tensors;
-  /** Executed actions [lanes, 7] under the newest weights; `noise` explores. */
-  act(weights: Tensors, lanes: OnlineLanes, noise: NDArray, onlineSteps: number): Promise<Float32Array>;
+  /** One control step in every lane. */
+  round(acting: Acting): Promise<Round>;
   /** Adds reward to a transition of the lanes and stores it. */
   store(transition: Readonly<Record<string, ArrayLike<number>>>): void;
   /** Success rate of the deterministic policy under these weights on training states, and the steps that took. */
@@ -121,13 +136,12 @@ export async function learnOnline(
   context: EpisodeContext & { readonly seed: number },
   { schedule, lanes, method, resumed }: {
     schedule: Schedule;
-    lanes: OnlineLanes;
+    lanes: LearningLanes;
     method: OnlineMethod;
     resumed?: Resumed | undefined;
   },
 ): Promise<{ weights: Tensors; curve: readonly CurveRow[] }> {
-  const { steps, interval, iterations, warmupEpisodes, evaluateEvery, selectFrom } = schedule;
-  const learnAfter = schedule.learnAfterEpisodes ?? warmupEpisodes;
+  const { steps, iterations, evaluateEvery, selectFrom } = schedule;
   const counters: Counters = resumed?.counters ??
     {
       steps: 0,
@@ -146,7 +160,6 @@ export async function learnOnline(
   };
   const streams = { explore: open("explore"), draw: open("draw"), noise: open("noise") };
   let best = resumed?.best ?? {};
-  const exploration = ndarray([schedule.lanes, ACTION]);
 
   const evaluate = async () => {
     const { success, environmentSteps } = await method.evaluate(method.learner.state, counters.steps);
@@ -205,18 +218,24 @@ export async function learnOnline(
   if (counters.evaluated < 0) await evaluate();
   while (counters.steps < steps) {
     const ended = lanes.episodes - schedule.lanes;
-    const noise = { ...exploration, data: streams.explore.fillNormal(exploration.data) };
-    const actions = ended >= warmupEpisodes
-      ? await method.act(method.learner.state, lanes, noise, counters.steps)
-      : undefined;
-    const { transitions, ended: outcomes } = await lanes.step(actions);
+    const { transitions, ended: outcomes } = await method.round({
+      weights: method.learner.state,
+      explore: streams.explore,
+      onlineSteps: counters.steps,
+      ended,
+    });
     for (const transition of transitions) method.store(transition);
     counters.recent = [...counters.recent, ...outcomes].slice(-RECENT);
     counters.steps += schedule.lanes;
     context.spend({ environmentSteps: schedule.lanes });
-    if (ended >= learnAfter && counters.steps % interval === 0 && method.replay.size >= interval) {
-      await learn();
-    }
+    const due = schedule.calls({
+      steps: counters.steps,
+      ended,
+      stored: method.replay.added,
+      held: method.replay.size,
+      calls: counters.learned / (iterations * method.criticUpdates),
+    });
+    for (let call = 0; call < due; call++) await learn();
     if (counters.steps - counters.evaluated >= evaluateEvery || counters.steps >= steps) await evaluate();
     context.progress({
       done: Math.min(counters.steps, steps),

@@ -6,6 +6,7 @@ import { Pool } from "../envs/pool.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";
 import { bareContext } from "../tests/stage_context.ts";
 import { task } from "../tests/tabletop_subjects.ts";
+import { everySteps, everyTransitions } from "./learner_calls.ts";
 import { OnlineLanes, ZeroBase } from "./online_lanes.ts";
 import { curveColumns, learnOnline } from "./online_learning.ts";
 import { transitionShapes } from "./transitions.ts";
@@ -40,9 +41,8 @@ async function learned(successes: readonly number[], { selectFrom = 0, loss = 0.
     schedule: {
       steps: 4 * (successes.length - 1),
       lanes: 1,
-      interval: 2,
       iterations: 2,
-      warmupEpisodes: 0,
+      calls: everySteps({ interval: 2, episodes: 0 }),
       evaluateEvery: 4,
       evaluationEpisodes: 5,
       selectFrom,
@@ -53,7 +53,7 @@ async function learned(successes: readonly number[], { selectFrom = 0, loss = 0.
       criticUpdates: 3,
       replay,
       batches: () => ({}),
-      act: (_, { bases }) => Promise.resolve(bases[0]!.slice()),
+      round: () => lanes.step(),
       store: (row) => replay.add({ ...row, reward: [0] }),
       evaluate: () => Promise.resolve({ success: successes[evaluations++]!, environmentSteps: 10 }),
       beside: (steps) => ({ steps: ndarray([1], Float32Array.of(steps)) }),
@@ -92,4 +92,18 @@ Deno.test("learnOnline() stops at a metric that is no number", async () => {
   await assert.rejects(learned([0, 0], { loss: Infinity }), {
     message: 'Cannot go on learning: "loss" is Infinity after 2 environment steps',
   });
+});
+
+Deno.test("everySteps() waits for its episodes and for a call's worth of data", () => {
+  const calls = everySteps({ interval: 4, episodes: 2 });
+  const at = (steps: number, ended: number, held: number) =>
+    calls({ steps, ended, held, stored: held, calls: 0 });
+  assert.deepEqual([at(8, 1, 8), at(8, 2, 3), at(8, 2, 4), at(9, 2, 9)], [0, 0, 1, 0]);
+});
+
+Deno.test("everyTransitions() owes the updates of all transitions after the start, less the calls made", () => {
+  const calls = everyTransitions({ start: 10, updates: 2, perCall: 4 });
+  const at = (stored: number, made: number) =>
+    calls({ steps: 0, ended: 0, held: stored, stored, calls: made });
+  assert.deepEqual([at(3, 0), at(11, 0), at(12, 0), at(13, 1), at(20, 1)], [0, 0, 1, 0, 4]);
 });

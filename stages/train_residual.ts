@@ -4,15 +4,14 @@
  * offline successes.
  */
 import { z } from "zod";
-import { encodeNormalizations, type Normalization } from "../data/normalization.ts";
+import type { Normalization } from "../data/normalization.ts";
 import { decodeEpisodes } from "../data/episodes_arrow.ts";
 import { Replay } from "../data/replay.ts";
-import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.ts";
-import { encodeTable } from "../data/table.ts";
+import { decodeSafetensors } from "../data/safetensors.ts";
 import { Learner } from "../engine/learner.ts";
 import { compileUpdate } from "../engine/program.ts";
 import type { StageContext } from "../lab/stage.ts";
-import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
+import { ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
 import type { Stream } from "../random.ts";
 import * as pld from "../rl/pld.ts";
@@ -20,7 +19,9 @@ import { residualScale } from "../rl/residual.ts";
 import { openBase } from "./chunked_base.ts";
 import { batchSizes, fillHalves } from "./online_batches.ts";
 import { OnlineLanes } from "./online_lanes.ts";
-import { curveColumns, learnOnline, resume } from "./online_learning.ts";
+import { everySteps } from "./learner_calls.ts";
+import { learnOnline, resume } from "./online_learning.ts";
+import { budget, outputs, writeTrained } from "./online_outputs.ts";
 import { ResidualActor, Specialist, Specialists } from "./residual_actor.ts";
 import { trainingSuccess } from "./rollout.ts";
 import { offlineReplay, stateScale, transitionShapes } from "./transitions.ts";
@@ -35,25 +36,18 @@ export const inputs = {
   offline: "episodes",
   critic: "weights",
 } as const;
-/** The learner state that is kept, the scale of its observations, and the learning curve. */
-export const outputs = { weights: "weights", scale: "normalization", curve: "metrics" } as const;
+export { outputs };
 
 /** Settings of the online phase. */
 export const online = z.strictObject({
-  steps: z.int().min(1).default(250_000).describe("environment steps"),
-  lanes: z.int().min(1).max(256).default(8).describe("episodes stepped together"),
+  ...budget,
   updatesPerStep: z.number().positive().default(1).describe("critic updates for each environment step"),
-  iterations: z.int().min(1).default(20).describe("update iterations in one call of the learner"),
   offlineFraction: z.number().min(0).max(1).default(0.5).describe("share of each batch from offline data"),
   probing: z.number().min(0).max(1).default(0.5).describe(
     "share of episodes that begin with a probing prefix",
   ),
   probingLength: z.number().min(0).max(1).default(0.4)
     .describe("longest probing prefix as a share of the step budget"),
-  evaluateEvery: z.int().min(1).default(5000).describe("environment steps between two evaluations"),
-  evaluationEpisodes: z.int().min(1).default(50).describe("episodes of one evaluation, on training states"),
-  selectFrom: z.number().min(0).max(1).default(0.7)
-    .describe("share of the steps after which the best evaluation is kept as the specialist"),
 });
 
 /** What the stage is told. */
@@ -120,24 +114,26 @@ export async function run(
     });
   };
 
+  const { interval } = batchSizes({ ...o, criticUpdates: h.criticUpdates });
+  const running = await OnlineLanes.open({
+    pool,
+    base,
+    scale,
+    exploration: { task, seed, first, probing: o.probing, probingLength: o.probingLength },
+    size: lanes,
+    ...(resumed ? { snapshot: resumed.tensors } : {}),
+  });
   const { weights: trained, curve } = await learnOnline(context, {
     schedule: {
       steps: o.steps,
       lanes,
-      ...batchSizes({ ...o, criticUpdates: h.criticUpdates }),
-      warmupEpisodes: h.warmupEpisodes,
+      iterations: o.iterations,
+      calls: everySteps({ interval, episodes: h.warmupEpisodes }),
       evaluateEvery: o.evaluateEvery,
       evaluationEpisodes: o.evaluationEpisodes,
       selectFrom: o.selectFrom * o.steps,
     },
-    lanes: await OnlineLanes.open({
-      pool,
-      base,
-      scale,
-      exploration: { task, seed, first, probing: o.probing, probingLength: o.probingLength },
-      size: lanes,
-      ...(resumed ? { snapshot: resumed.tensors } : {}),
-    }),
+    lanes: running,
     resumed,
     method: {
       learner,
@@ -164,10 +160,13 @@ export async function run(
         for (let i = 0; i < iterations; i++) batches.xi!.data.set(scale, i * scale.length);
         return batches;
       },
-      act: (state: Tensors, { states, bases }: OnlineLanes, noise: NDArray, steps: number) => {
-        specialist.weights = part(state, "actor");
-        specialist.xi = ndarray([7], residualScale(h, steps));
-        return specialist.act(states, bases, noise);
+      round: async ({ weights, explore, onlineSteps, ended }) => {
+        const noise = ndarray([lanes, 7]);
+        explore.fillNormal(noise.data);
+        if (ended < h.warmupEpisodes) return running.step();
+        specialist.weights = part(weights, "actor");
+        specialist.xi = ndarray([7], residualScale(h, onlineSteps));
+        return running.step(await specialist.act(running.states, running.bases, noise));
       },
       store: (transition) => {
         const reward = h.rewardBias + (transition.terminated![0] ? h.rewardScale : 0);
@@ -175,7 +174,5 @@ export async function run(
       },
     },
   });
-  await context.output.weights.write(encodeSafetensors(trained));
-  await context.output.scale.write(encodeNormalizations({ state: scale }));
-  await context.output.curve.write(encodeTable(curveColumns(curve)));
+  await writeTrained(context, { weights: trained, scale, curve });
 }

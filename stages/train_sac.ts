@@ -4,10 +4,7 @@
  */
 import { z } from "zod";
 import { decodeEpisodes } from "../data/episodes_arrow.ts";
-import { encodeNormalizations } from "../data/normalization.ts";
 import { Replay } from "../data/replay.ts";
-import { encodeSafetensors } from "../data/safetensors.ts";
-import { encodeTable } from "../data/table.ts";
 import { Learner } from "../engine/learner.ts";
 import { compileUpdate } from "../engine/program.ts";
 import type { StageContext } from "../lab/stage.ts";
@@ -16,7 +13,9 @@ import { stream } from "../random.ts";
 import * as sac from "../rl/sac.ts";
 import { batchSizes, fillHalves } from "./online_batches.ts";
 import { OnlineLanes, ZeroBase } from "./online_lanes.ts";
-import { curveColumns, learnOnline, resume } from "./online_learning.ts";
+import { everySteps } from "./learner_calls.ts";
+import { learnOnline, resume } from "./online_learning.ts";
+import { budget, outputs, writeTrained } from "./online_outputs.ts";
 import { trainingSuccess } from "./rollout.ts";
 import { SacActor } from "./sac_actor.ts";
 import { stateScale, transitionShapes } from "./transitions.ts";
@@ -26,22 +25,16 @@ import { openWorld, world as settings } from "./world.ts";
 export const entry = import.meta.url;
 /** Episodes whose states set the scale; nothing else is taken from them. */
 export const inputs = { demonstrations: "episodes" } as const;
-/** The learner state that is kept, the scale of its observations, and the learning curve. */
-export const outputs = { weights: "weights", scale: "normalization", curve: "metrics" } as const;
+export { outputs };
 
 /** Settings of the online phase. */
 export const online = z.strictObject({
-  steps: z.int().min(1).default(250_000).describe("environment steps"),
-  lanes: z.int().min(1).max(256).default(8).describe("episodes stepped together"),
+  ...budget,
+  evaluationEpisodes: budget.evaluationEpisodes.removeDefault().default(25),
   updatesPerStep: z.number().positive().default(1).describe("critic updates for each environment step"),
-  iterations: z.int().min(1).default(20).describe("update iterations in one call of the learner"),
   randomEpisodes: z.int().min(0).default(8).describe(
     "episodes before the first update, with the fresh actor's noise",
   ),
-  evaluateEvery: z.int().min(1).default(5000).describe("environment steps between two evaluations"),
-  evaluationEpisodes: z.int().min(1).default(25).describe("episodes of one evaluation, on training states"),
-  selectFrom: z.number().min(0).max(1).default(0.7)
-    .describe("share of the steps after which the best evaluation is kept"),
 });
 
 /** What the stage is told. */
@@ -75,25 +68,26 @@ export async function run(
   await using pool = await world.pool({ lanes, workers: context.workers });
   await using evaluationPool = await world.pool({ lanes, workers: context.workers });
 
+  const { interval } = batchSizes({ ...o, criticUpdates: h.criticUpdates });
+  const running = await OnlineLanes.open({
+    pool,
+    base: new ZeroBase(),
+    scale,
+    exploration: { task, seed, first, probing: 0, probingLength: 0 },
+    size: lanes,
+    ...(resumed ? { snapshot: resumed.tensors } : {}),
+  });
   const { weights, curve } = await learnOnline(context, {
     schedule: {
       steps: o.steps,
       lanes,
-      ...batchSizes({ ...o, criticUpdates: h.criticUpdates }),
-      warmupEpisodes: 0,
-      learnAfterEpisodes: o.randomEpisodes,
+      iterations: o.iterations,
+      calls: everySteps({ interval, episodes: o.randomEpisodes }),
       evaluateEvery: o.evaluateEvery,
       evaluationEpisodes: o.evaluationEpisodes,
       selectFrom: o.selectFrom * o.steps,
     },
-    lanes: await OnlineLanes.open({
-      pool,
-      base: new ZeroBase(),
-      scale,
-      exploration: { task, seed, first, probing: 0, probingLength: 0 },
-      size: lanes,
-      ...(resumed ? { snapshot: resumed.tensors } : {}),
-    }),
+    lanes: running,
     resumed,
     method: {
       learner,
@@ -114,9 +108,11 @@ export async function run(
         noise.fillNormal(batches.noise!.data);
         return batches;
       },
-      act: (state, { states }, noise) => {
-        actor.weights = state;
-        return actor.actions(states, noise);
+      round: async ({ weights, explore }) => {
+        actor.weights = weights;
+        const noise = ndarray([lanes, 7]);
+        explore.fillNormal(noise.data);
+        return running.step(await actor.actions(running.states, noise));
       },
       store: (transition) => {
         const reward = h.rewardBias + (transition.terminated![0] ? h.rewardScale : 0);
@@ -124,7 +120,5 @@ export async function run(
       },
     },
   });
-  await context.output.weights.write(encodeSafetensors(weights));
-  await context.output.scale.write(encodeNormalizations({ state: scale }));
-  await context.output.curve.write(encodeTable(curveColumns(curve)));
+  await writeTrained(context, { weights, scale, curve });
 }
