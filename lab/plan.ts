@@ -5,7 +5,7 @@ import { firstLine, UsageError } from "./errors.ts";
 import type { AddStage, Experiment, Graph, Handle } from "./experiment.ts";
 import { repository } from "./module_graph.ts";
 import { type Parameter, type Request, resolve, type Setting } from "./overrides.ts";
-import { type PlannedSimulator, plannedSimulator } from "./simulator.ts";
+import { type PlannedSimulator, simulatorIn } from "./simulator.ts";
 import type { Inputs, Kind, Outputs, StageModule } from "./stage.ts";
 
 /** An edge: which output of which stage. */
@@ -168,7 +168,7 @@ function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
   if (!module.entry.startsWith(repository.href)) {
     throw new Error(`Cannot add stage "${name}": its module ${module.entry} must lie in the repository`);
   }
-  const simulator = module.simulator?.(parsed.data);
+  const simulator = simulatorIn(module.parameters, parsed.data);
   stages.push({
     name,
     entry: decodeURIComponent(module.entry.slice(repository.href.length)),
@@ -181,7 +181,7 @@ function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
     outputs: module.outputs,
     parameters: parsed.data as Json,
     seed,
-    ...(simulator ? { simulator: plannedSimulator(simulator) } : {}),
+    ...(simulator ? { simulator } : {}),
   });
   const handles = Object.entries(module.outputs).map((
     [output, kind],

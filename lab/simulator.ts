@@ -2,6 +2,7 @@
  * Simulators outside this repository: which ones a plan needs, and what they are on this machine now. A plan may come
  * from the cache, its simulators are asked at every command: a cached plan must not freeze an old fingerprint.
  */
+import type { z } from "zod";
 import { documentHash, type Json } from "./canonical.ts";
 import { firstLine } from "./errors.ts";
 import { type Code, type ModuleGraph, repository } from "./module_graph.ts";
@@ -29,11 +30,21 @@ interface SimulatorModule {
 }
 
 /**
- * A stage's simulator as a plan names it.
+ * The simulator that a stage's parameters ask for, as a plan names it: the schema of one of them says so in its metadata.
  *
- * @throws {Error} when its module lies outside the repository
+ * @throws {Error} when there are two, or its module lies outside the repository
  */
-export function plannedSimulator({ module, settings }: Simulator): PlannedSimulator {
+export function simulatorIn(schema: z.ZodType, parameters: unknown): PlannedSimulator | undefined {
+  const shape = (schema as { shape?: Readonly<Record<string, z.ZodType>> }).shape ?? {};
+  const found = Object.entries(shape).flatMap(([name, field]) => {
+    const simulator = field.meta()?.simulator as ((value: unknown) => Simulator | undefined) | undefined;
+    return simulator?.((parameters as Readonly<Record<string, unknown>>)[name]) ?? [];
+  });
+  if (found.length > 1) throw new Error("Cannot plan a stage with two simulators: give it one");
+  return found[0] && planned(found[0]);
+}
+
+function planned({ module, settings }: Simulator): PlannedSimulator {
   if (!module.startsWith(repository.href)) {
     throw new Error(`Cannot use simulator ${module}: its module must lie in the repository`);
   }

@@ -92,7 +92,8 @@ export interface StageContext<I extends Inputs, O extends Outputs, P> {
 
 /**
  * A simulator outside this repository that a stage needs: the code that drives it, and what tells one from another. Both
- * are part of the stage's key.
+ * are part of the stage's key. A schema of parameters names it by its metadata: `schema.meta({ simulator })`, a function
+ * from the parameter's value to this or undefined, so that every stage that takes the parameter is covered.
  */
 export interface Simulator {
   /**
@@ -115,8 +116,6 @@ export interface StageModule<I extends Inputs, O extends Outputs, S extends z.Zo
   readonly outputs: O;
   /** A `z.strictObject`: exactly the parameters that enter the key. */
   readonly parameters: S;
-  /** The simulator it needs under these parameters, if any. */
-  simulator?(parameters: z.output<S>): Simulator | undefined;
   /** Computes the outputs. */
   run(context: StageContext<I, O, z.output<S>>): Promise<void>;
 }

@@ -29,18 +29,31 @@ const libero = z.strictObject({
     .describe("what observations hold images of; left out: none, which is some ten times faster"),
 });
 
-/** Which world, and how it is set up: everything that may change what happens in it. */
-export const world = z.discriminatedUnion("name", [
+const settings = z.discriminatedUnion("name", [
   z.strictObject({
     name: z.literal("tabletop"),
     cameras: z.array(camera).min(1).optional()
       .describe("what observations hold images of; left out: none, which costs nothing"),
   }),
   libero,
-]).describe("the simulated world");
+]);
 
 /** What a stage is told of its world. */
-export type WorldSettings = z.output<typeof world>;
+export type WorldSettings = z.output<typeof settings>;
+
+/**
+ * LIBERO's side is loaded where it is asked for and imported nowhere, so that it stays out of the keys of stages that
+ * act on the tabletop. `simulator` names it to the lab for those that need it.
+ */
+const liberoModule: string = new URL("libero_world.ts", new URL("./", import.meta.url)).href;
+
+/** The simulator outside this repository that a world needs; none for the tabletop. */
+export function simulator(world: WorldSettings): Simulator | undefined {
+  return world.name === "libero" ? { module: liberoModule, settings: world } : undefined;
+}
+
+/** Which world, and how it is set up: everything that may change what happens in it. */
+export const world = settings.meta({ description: "the simulated world", simulator });
 
 /** A world with its tasks, its environments and its scripted expert. */
 export interface World {
@@ -54,17 +67,6 @@ export interface World {
   pool(options: { readonly lanes: number; readonly workers: number }): Promise<Lanes>;
   /** One episode's scripted expert, with habits and disturbances from `habits`. */
   expert(task: Task, habits: Stream): Expert;
-}
-
-/**
- * LIBERO's side is loaded where it is asked for and imported nowhere, so that it stays out of the keys of stages that
- * act on the tabletop. `simulator` names it to the lab for those that need it.
- */
-const liberoModule: string = new URL("libero_world.ts", new URL("./", import.meta.url)).href;
-
-/** The simulator outside this repository that a stage with these parameters needs; none for the tabletop. */
-export function simulator({ world }: { readonly world: WorldSettings }): Simulator | undefined {
-  return world.name === "libero" ? { module: liberoModule, settings: world } : undefined;
 }
 
 /**
