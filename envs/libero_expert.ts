@@ -1,0 +1,288 @@
+/**
+ * A scripted expert for LIBERO's tasks of picking and placing. It sees the objects and their shapes: hover, descend,
+ * close, lift, carry, lower, open, retreat, for every object that the goal names; a grasp that slips is tried again.
+ * Its habits differ from episode to episode and correlated noise disturbs it, so that demonstrations vary. It makes data
+ * and never appears in an evaluation.
+ */
+import type { Stream } from "../random.ts";
+import type { Expert, ObjectState, Observation, Task } from "./environment.ts";
+import { type Grasp, planGrasp } from "./libero_grasp.ts";
+import { placeOf } from "./libero_place.ts";
+import { type Goal, ownerOf, type Scene } from "./libero_scene.ts";
+import { extent, inWorld } from "./libero_shapes.ts";
+
+type Phase = "hover" | "descend" | "close" | "lift" | "carry" | "lower" | "open" | "retreat";
+
+/** Phases in which a miss costs the object: half the noise. */
+const precise: ReadonlySet<Phase> = new Set(["descend", "close", "lower", "open"]);
+
+/** Metres and radians that an action of 1 asks for, as robosuite's OSC_POSE controller of LIBERO has it. */
+const positionScale = 0.05, rotationScale = 0.5;
+/** Correlation of the noise between control steps. */
+const noiseMemory = 0.7;
+/** The object is let go when its lowest point is so far above its place (m). */
+const releaseHeight = 0.012;
+/** The object has slipped when it is so far from where the fingers took it (m). */
+const slip = 0.05;
+/** Grasps of one object before the expert gives up. */
+const attempts = 4;
+
+/** One episode's expert: open a new one after every reset. */
+export class LiberoExpert implements Expert {
+  readonly #scene: Scene;
+  readonly #goals: readonly Goal[];
+  readonly #random: Stream;
+  readonly #habits: Readonly<
+    Record<"gain" | "speed" | "hover" | "deeper" | "lift" | "side" | "noise", number>
+  >;
+  readonly #closeSteps: number;
+  readonly #offset: readonly [number, number];
+  readonly #disturbance = new Float64Array(6);
+  #goal = 0;
+  #attempt = 0;
+  #phase: Phase = "hover";
+  #phaseSteps = 0;
+  #grasp: Grasp | undefined;
+  /** What the hand is doing, as its axis in the xy plane. */
+  #fingers: readonly [number, number] = [0, 1];
+  /** Height of the hand when the fingers closed, and the object's offset from it, [3]. */
+  #taken: { readonly height: number; readonly offset: readonly number[] } | undefined;
+  #lowest = Infinity;
+
+  /**
+   * Draws the episode's habits from `random`, and the noise of every step as well where `noise` is wanted.
+   *
+   * @throws {Error} when the goal asks for more than picking and placing
+   */
+  constructor(task: Task, scene: Scene, random: Stream, { noise }: { noise: boolean }) {
+    assertDemonstrable(task, scene);
+    this.#scene = scene;
+    this.#goals = scene.goals;
+    this.#random = random;
+    this.#habits = {
+      gain: random.uniform(0.95, 1.25),
+      speed: random.uniform(0.8, 1),
+      hover: random.uniform(0.06, 0.085),
+      deeper: random.uniform(-0.002, 0.003),
+      lift: random.uniform(0.15, 0.18),
+      side: (135 + random.uniform(-12, 12)) * Math.PI / 180,
+      noise: random.uniform(0.02, 0.12) * (noise ? 1 : 0),
+    };
+    this.#closeSteps = 9 + random.integer(3);
+    this.#offset = [0.004 * random.normal(), 0.004 * random.normal()];
+  }
+
+  /** The action [7] for what is seen now. Call once a control step. */
+  act(observation: Observation): Float64Array {
+    const goal = this.#goals[this.#goal]!;
+    const hand = observation.proprioception, target = observation.objects[goal.target]!;
+    const place = placeOf(goal, this.#scene, observation);
+    const boxes = this.#scene.shapes.get(goal.target) ?? [];
+    const { hover, lift, speed } = this.#habits;
+    let wanted: number[] = [hand[0]!, hand[1]!, hand[2]!];
+    let limit = speed, closed = true;
+    switch (this.#phase) {
+      case "hover": {
+        closed = false;
+        this.#grasp ??= this.#plan(goal, target);
+        const at = this.#graspPoint(target);
+        const high = at[2]! + hover, across = Math.hypot(at[0]! - hand[0]!, at[1]! - hand[1]!);
+        // Rise before crossing to an object that stands high.
+        wanted = high - hand[2]! > 0.05 && across > 0.03
+          ? [hand[0]!, hand[1]!, high + 0.02]
+          : [at[0]!, at[1]!, high];
+        if (across < 0.01 && Math.abs(high - hand[2]!) < 0.03) this.#enter("descend");
+        break;
+      }
+      case "descend": {
+        closed = false;
+        const at = this.#graspPoint(target);
+        wanted = [...at];
+        const near = Math.hypot(at[0]! - hand[0]!, at[1]! - hand[1]!, at[2]! - hand[2]!);
+        if (near < 0.006 || this.#phaseSteps > 20) this.#enter("close");
+        break;
+      }
+      case "close":
+        if (this.#phaseSteps >= this.#closeSteps) {
+          this.#taken = { height: hand[2]!, offset: difference(target.position, hand) };
+          this.#enter("lift");
+        }
+        break;
+      case "lift": {
+        const high = Math.max(
+          this.#taken!.height + (this.#inDrawer(goal) ? 0.12 : 0.05),
+          place.obstacle + lift,
+        );
+        wanted = [hand[0]!, hand[1]!, high];
+        if (hand[2]! < high - 0.02 && this.#phaseSteps < 25) break;
+        if (this.#lost(target, hand)) this.#again();
+        else this.#enter("carry");
+        break;
+      }
+      case "carry": {
+        const offset = difference(target.position, hand);
+        const across = [
+          place.at[0] + this.#offset[0] - offset[0]!,
+          place.at[1] + this.#offset[1] - offset[1]!,
+        ];
+        const far = Math.hypot(across[0]! - hand[0]!, across[1]! - hand[1]!);
+        const { bottom } = extent(boxes, target);
+        const below = hand[2]! - bottom;
+        const low = place.obstacle + below + 0.03;
+        const high = Math.max(low, place.obstacle + lift);
+        wanted = [across[0]!, across[1]!, far > 0.12 ? high : low];
+        if (this.#lost(target, hand)) this.#again();
+        else if (far < 0.01 && hand[2]! < low + 0.03) this.#enter("lower");
+        break;
+      }
+      case "lower": {
+        limit = 0.5 * speed;
+        const offset = difference(target.position, hand);
+        const { bottom } = extent(boxes, target);
+        const left = bottom - (place.drop ? place.obstacle : place.surface);
+        wanted = [
+          place.at[0] + this.#offset[0] - offset[0]!,
+          place.at[1] + this.#offset[1] - offset[1]!,
+          hand[2]! - left,
+        ];
+        const stalled = this.#phaseSteps > 6 && hand[2]! > this.#lowest - 0.001;
+        this.#lowest = Math.min(this.#lowest, hand[2]!);
+        if (left < releaseHeight || stalled || this.#phaseSteps > 40) this.#enter("open");
+        break;
+      }
+      case "open":
+        closed = false;
+        if (this.#phaseSteps >= 8) this.#enter("retreat");
+        break;
+      case "retreat":
+        closed = false;
+        wanted = [hand[0]!, hand[1]!, place.obstacle + 0.2];
+        if (hand[2]! > place.obstacle + 0.12 || this.#phaseSteps > 15) this.#next();
+        break;
+    }
+    this.#phaseSteps++;
+    return this.#action(observation, wanted, limit, closed);
+  }
+
+  #plan(goal: Goal, target: ObjectState): Grasp {
+    const drawer = this.#inDrawer(goal);
+    const side = this.#habits.side + (drawer ? Math.PI / 9 : 0) + (this.#attempt % 2) * Math.PI;
+    const deeper = this.#habits.deeper + 0.004 * this.#attempt;
+    const grasp = planGrasp(goal.target, this.#scene.shapes.get(goal.target) ?? [], target, { side, deeper });
+    const tip = inWorld(target, grasp.axis);
+    const x = tip[0]! - target.position[0]!, y = tip[1]! - target.position[1]!, length = Math.hypot(x, y);
+    this.#fingers = [x / length, y / length];
+    return grasp;
+  }
+
+  #graspPoint(target: ObjectState): Float64Array {
+    const at = inWorld(target, this.#grasp!.point);
+    at[2]! -= this.#grasp!.depth;
+    return at;
+  }
+
+  #inDrawer({ target }: Goal): boolean {
+    return this.#scene.start.some((fact) =>
+      fact.predicate === "in" && fact.target === target && ownerOf(fact.place, this.#scene.articulated)
+    );
+  }
+
+  #lost(target: ObjectState, hand: Float64Array): boolean {
+    const now = difference(target.position, hand);
+    return Math.hypot(...now.map((x, i) => x - this.#taken!.offset[i]!)) > slip;
+  }
+
+  #again(): void {
+    this.#attempt = Math.min(attempts, this.#attempt + 1);
+    this.#grasp = undefined;
+    this.#enter("hover");
+  }
+
+  #next(): void {
+    this.#goal = (this.#goal + 1) % this.#goals.length;
+    this.#attempt = 0;
+    this.#grasp = undefined;
+    this.#enter("hover");
+  }
+
+  get phase() {
+    return this.#phase;
+  }
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#phaseSteps = 0;
+    this.#lowest = Infinity;
+  }
+
+  #action(seen: Observation, wanted: readonly number[], limit: number, closed: boolean): Float64Array {
+    const action = new Float64Array(7);
+    let largest = 0;
+    for (let i = 0; i < 3; i++) {
+      action[i] = this.#habits.gain * (wanted[i]! - seen.proprioception[i]!) / positionScale;
+      largest = Math.max(largest, Math.abs(action[i]!));
+    }
+    if (largest > limit) { for (let i = 0; i < 3; i++) action[i]! *= limit / largest; }
+    const turn = rotationTo(straightDown(this.#fingers), seen.rotation);
+    const angle = Math.max(...turn.map(Math.abs)) / rotationScale;
+    for (let i = 0; i < 3; i++) action[3 + i] = turn[i]! / rotationScale / Math.max(1, angle);
+    this.#disturb(action);
+    action[6] = closed ? 1 : -1;
+    return action;
+  }
+
+  #disturb(action: Float64Array): void {
+    const { noise } = this.#habits;
+    if (noise === 0) return;
+    const scale = noise * (precise.has(this.#phase) ? 0.5 : 1), fresh = Math.sqrt(1 - noiseMemory ** 2);
+    for (let i = 0; i < 6; i++) {
+      this.#disturbance[i] = noiseMemory * this.#disturbance[i]! + fresh * this.#random.normal();
+      action[i] = Math.min(1, Math.max(-1, action[i]! + scale * this.#disturbance[i]!));
+    }
+  }
+}
+
+/**
+ * Checks that the expert knows how to do a task.
+ *
+ * @throws {Error} when the goal asks for more than picking and placing
+ */
+export function assertDemonstrable({ name }: Pick<Task, "name">, scene: Scene): void {
+  const can = "the scripted expert picks and places only";
+  for (const { predicate, target, place } of scene.goals) {
+    if (predicate !== "on" && predicate !== "in") {
+      throw new Error(`Cannot demonstrate "${name}": its goal is to ${predicate} ${target}, ${can}`);
+    }
+    const drawer = predicate === "in" && ownerOf(place, scene.articulated) !== undefined;
+    const open = scene.start.some((fact) => fact.predicate === "open" && fact.target === place);
+    if (drawer && !open) {
+      throw new Error(`Cannot demonstrate "${name}": ${place} must be opened first, ${can}`);
+    }
+  }
+  if (scene.goals.length === 0) {
+    throw new Error(`Cannot demonstrate "${name}": its goal names nothing to move`);
+  }
+}
+
+const difference = (a: Float64Array, b: Float64Array): number[] => [0, 1, 2].map((i) => a[i]! - b[i]!);
+
+/**
+ * The hand pointing down with the fingers along a line of the xy plane, row-major. The fingers open along the x axis of
+ * robosuite's grip site, which is the world's y axis at home; the hand is turned from there by 90 degrees at most.
+ */
+function straightDown([x, y]: readonly [number, number]): Float64Array {
+  const sign = y < 0 ? -1 : 1;
+  const cosine = sign * x, sine = sign * y;
+  return Float64Array.of(cosine, sine, 0, sine, -cosine, 0, 0, 0, -1);
+}
+
+/** The rotation vector (rad, world) that takes `current` to `wanted`, both row-major matrices. */
+function rotationTo(wanted: Float64Array, current: Float64Array): number[] {
+  // wanted * current^T
+  const r = (i: number, j: number) =>
+    wanted[3 * i]! * current[3 * j]! + wanted[3 * i + 1]! * current[3 * j + 1]! +
+    wanted[3 * i + 2]! * current[3 * j + 2]!;
+  const axis = [r(2, 1) - r(1, 2), r(0, 2) - r(2, 0), r(1, 0) - r(0, 1)];
+  const sine = Math.hypot(...axis) / 2, cosine = (r(0, 0) + r(1, 1) + r(2, 2) - 1) / 2;
+  const factor = sine < 1e-9 ? 0 : Math.atan2(sine, cosine) / (2 * sine);
+  return axis.map((x) => x * factor);
+}
