@@ -6,7 +6,7 @@ The constraint solver does not repeat itself: it starts from its last result, so
 ran. Hence one pass over positions and velocities (`mj_step1`), and the solver as often as there.
 """
 
-from typing import Dict, Sequence
+from typing import Sequence
 
 import mujoco
 import numpy as np
@@ -22,8 +22,6 @@ CHANGED_BY_EPISODES = ("body_pos", "body_quat", "site_rgba")
 class FastSimulation(Simulation):
     """A `Simulation` that keeps its model between episodes and steps it with `FastControl`."""
 
-    camera_observables = False
-
     def __init__(self, task: TaskDescription, cameras: Sequence[Camera]) -> None:
         super().__init__(task, cameras)
         domain = self._domain
@@ -35,16 +33,14 @@ class FastSimulation(Simulation):
         self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_SENSOR
         # Nor does anything read robosuite's observables: the state is read from MuJoCo's arrays.
         domain._observables = {}
-        self._stepped = False
 
     def advance(self, action: np.ndarray) -> bool:
         """One control step of 50 ms under `action` [7]; whether the task is done by LIBERO's own check."""
-        if self._stepped:
-            # Shows that a stove is on. The stock step does this after it has taken its pictures.
-            self._domain._post_process()
         self._control.step(action.astype(np.float64))
-        self._stepped = True
-        return bool(self._domain._check_success())
+        success = bool(self._domain._check_success())
+        # Makes visible that a stove is on; the stock step ends so too.
+        self._domain._post_process()
+        return success
 
     def _reset_domain(self) -> None:
         """What a hard reset does after the model has been compiled, on the model kept."""
@@ -71,14 +67,6 @@ class FastSimulation(Simulation):
     def _begin(self) -> None:
         super()._begin()
         self._control = FastControl(self._domain)
-        self._stepped = False
-
-    def _images(self) -> Dict[str, np.ndarray]:
-        """Pictures by `image/<camera>`, taken only when they are sent."""
-        return {
-            f"image/{name}": self._domain.sim.render(camera_name=name, width=width, height=height)[::-1]
-            for name, width, height in self._cameras
-        }
 
 
 class FastControl:

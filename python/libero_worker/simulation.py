@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Dict, Optional, Sequence
 
 import numpy as np
 
@@ -30,17 +30,13 @@ class Outcome:
 class Simulation:
     """LIBERO's `ControlEnv` of one task, reset and stepped by its own code."""
 
-    # Whether robosuite takes the pictures of its observations, at every step.
-    camera_observables = True
-
     def __init__(self, task: TaskDescription, cameras: Sequence[Camera]) -> None:
         self.task = task
         self._cameras = cameras
         self._initial_states: Optional[np.ndarray] = None
-        self._wrapper = self._make_wrapper()
+        self._wrapper = self._make_environment()
         self._domain = self._wrapper.env
         self._samplers = list(self._domain.object_property_initializers)
-        self._seen: Mapping[str, Any] = {}
 
     def reset(self, start: Start) -> bool:
         """Seed, reset, initial state of the benchmark (evaluation only), settle: the same bytes whatever ran before.
@@ -51,7 +47,7 @@ class Simulation:
         np.random.seed(start.seed)
         self._reset_domain()
         if state is not None:
-            self._seen = self._wrapper.set_init_state(state)
+            self._wrapper.set_init_state(state)
         self._begin()
         success = False
         for _ in range(start.settle):
@@ -60,14 +56,14 @@ class Simulation:
 
     def advance(self, action: np.ndarray) -> bool:
         """One control step of 50 ms under `action` [7]; whether the task is done by LIBERO's own check."""
-        self._seen, _, done, _ = self._wrapper.step(action.astype(np.float64))
+        _, _, done, _ = self._wrapper.step(action.astype(np.float64))
         return bool(done)
 
     def observe(self, success: bool) -> Outcome:
         """What is seen now.
 
-        As in every published observation, poses in the world are those that the last of the 25 substeps began with,
-        2 ms before qpos. Computing them anew would be another observation.
+        Poses in the world are those that the last of the 25 substeps began with, 2 ms before qpos. robosuite's own
+        observations are of that moment or the substep before, as the rounding of its sampling timer falls.
         """
         return Outcome(success, self._reader.read(), self._images())
 
@@ -84,18 +80,14 @@ class Simulation:
         """Frees the simulation and its renderer."""
         self._wrapper.close()
 
-    def _make_wrapper(self):
+    def _make_environment(self):
         from libero.libero.envs.env_wrapper import ControlEnv
 
-        cameras = self._cameras
         return ControlEnv(
             bddl_file_name=str(self.task.bddl),
+            use_camera_obs=False,
+            has_offscreen_renderer=len(self._cameras) > 0,
             ignore_done=True,
-            has_offscreen_renderer=len(cameras) > 0,
-            use_camera_obs=self.camera_observables and len(cameras) > 0,
-            camera_names=[name for name, _, _ in cameras],
-            camera_widths=[width for _, width, _ in cameras],
-            camera_heights=[height for _, _, height in cameras],
         )
 
     def _initial_state(self, start: Start) -> Optional[np.ndarray]:
@@ -119,7 +111,7 @@ class Simulation:
         self._domain.object_property_initializers = list(self._samplers)
         for _ in range(PLACEMENT_ATTEMPTS):
             try:
-                self._seen = self._domain.reset()
+                self._domain.reset()
                 return
             except RandomizationError:
                 continue
@@ -131,7 +123,10 @@ class Simulation:
 
     def _images(self) -> Dict[str, np.ndarray]:
         """A picture by `image/<camera>`, uint8 [height, width, 3], row 0 at the top (robosuite's are upside down)."""
-        return {f"image/{name}": self._seen[f"{name}_image"][::-1] for name, _, _ in self._cameras}
+        return {
+            f"image/{name}": self._domain.sim.render(camera_name=name, width=width, height=height)[::-1]
+            for name, width, height in self._cameras
+        }
 
 
 def placement_fault(task: TaskDescription) -> WorkerError:
