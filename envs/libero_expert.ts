@@ -205,9 +205,11 @@ export class LiberoExpert implements Expert {
     this.#enter("hover");
   }
 
-  get phase() {
+  /** What it is about to do, for those who look on. */
+  get phase(): string {
     return this.#phase;
   }
+
   #enter(phase: Phase): void {
     this.#phase = phase;
     this.#phaseSteps = 0;

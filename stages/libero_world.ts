@@ -4,9 +4,11 @@
  * in it and of no others.
  */
 import type { Task } from "../envs/environment.ts";
+import { LiberoExpert } from "../envs/libero_expert.ts";
 import { fingerprint as installed, libero } from "../envs/libero_install.ts";
 import { LiberoPool, workerCommand } from "../envs/libero_pool.ts";
 import { type Camera, describeProtocol, type ProtocolName, protocols } from "../envs/libero_protocols.ts";
+import { readScene } from "../envs/libero_scene.ts";
 import { liberoTasks } from "../envs/libero_tasks.ts";
 import type { World } from "./world.ts";
 
@@ -54,9 +56,7 @@ export function open(settings: LiberoSettings): World {
         lanes,
         workers,
       }),
-    expert() {
-      throw new Error(`Cannot demonstrate in ${suite}: there is no scripted expert`);
-    },
+    expert: (task, habits) => new LiberoExpert(task, readScene(root, task), habits, { noise: true }),
   };
 }
 

@@ -1,0 +1,71 @@
+/**
+ * PLD on the real LIBERO-Spatial: the graph of `pld-tabletop`, acted out in the benchmark that papers report. The
+ * policies see states (proprioception and object poses), not images, and reports say so.
+ */
+import { z } from "zod";
+import { protocolNames } from "../envs/libero_protocols.ts";
+import { experiment } from "../lab/experiment.ts";
+import {
+  graph,
+  hyperparameters as shared,
+  overrides as tabletopOverrides,
+  smoke as tabletopSmoke,
+} from "./pld_tabletop.ts";
+
+/** The ten tasks are the stems of the suite's BDDL files; each names where the bowl stands. */
+const fromTo = (where: string) => `pick_up_the_black_bowl_${where}_and_place_it_on_the_plate`;
+
+const hyperparameters = shared.extend({
+  suite: z.string().regex(/^libero_[a-z0-9_]+$/).default("libero_spatial")
+    .describe("any suite the assets hold; its tasks, objects and fixtures are read from there"),
+  protocol: z.enum(protocolNames).default("ours").describe("step budgets and seeds of evaluation episodes"),
+  tasks: z.array(z.string()).min(1).refine((names) => new Set(names).size === names.length, "each task once")
+    .default([fromTo("between_the_plate_and_the_ramekin"), fromTo("next_to_the_plate")])
+    .describe("tasks of the suite, by the names of their BDDL files"),
+});
+
+/** All ten tasks, for the paper's budget. */
+const all = [
+  "between_the_plate_and_the_ramekin",
+  "from_table_center",
+  "in_the_top_drawer_of_the_wooden_cabinet",
+  "next_to_the_cookie_box",
+  "next_to_the_plate",
+  "next_to_the_ramekin",
+  "on_the_cookie_box",
+  "on_the_ramekin",
+  "on_the_stove",
+  "on_the_wooden_cabinet",
+].map(fromTo);
+
+/** What `exp run pld-libero-spatial` runs. */
+export default experiment({
+  name: "pld-libero-spatial",
+  version: 1,
+  summary: "PLD on tasks of the real LIBERO-Spatial, from states: base, specialists, distillation, control.",
+  seeds: [0, 1, 2],
+  hyperparameters,
+  overrides: [
+    ...tabletopOverrides,
+    { path: "lanes", value: 4, reason: "each lane is a process of 0.7 GB" },
+    { path: "online.lanes", value: 4, reason: "each lane is a process of 0.7 GB" },
+  ],
+  presets: {
+    smoke: {
+      ...tabletopSmoke,
+      "tasks": [fromTo("between_the_plate_and_the_ramekin")],
+      "lanes": 2,
+      "online.lanes": 2,
+    },
+    paper: {
+      "tasks": all,
+      "demonstrations.episodes": 50,
+      "online.steps": 250_000,
+      "hybrid.episodes": 500,
+    },
+  },
+  graph: (stage, { hyperparameters }) => {
+    const { suite, protocol } = hyperparameters;
+    return graph(stage, { hyperparameters, world: { name: "libero", suite, protocol } });
+  },
+});
