@@ -133,6 +133,13 @@ export class Store {
    * evidence.
    */
   commit(key: StageKey, made: Omit<Outcome, "log">, log: Uint8Array): Outcome {
+    const outcome: Outcome = { ...made, log: { digest: digestOf(log), bytes: log.length } };
+    this.adopt(key, outcome, log);
+    return outcome;
+  }
+
+  /** Stores an outcome as it is, e.g. one that another store made; its log may be lost. */
+  adopt(key: StageKey, outcome: Outcome, log: Uint8Array | undefined): void {
     const folder = this.outcomeFolder(key.key);
     this.writer.write(join(folder, "key.json"), [seal(key)]);
     for (const { number, outcome: earlier } of this.#outcomes(key.key)) {
@@ -143,11 +150,9 @@ export class Store {
     }
     const taken = names(folder).map(outcomeNumber).filter((n) => n !== undefined);
     const number = Math.max(-1, ...taken) + 1;
-    const outcome: Outcome = { ...made, log: { digest: digestOf(log), bytes: log.length } };
-    this.writer.write(join(folder, logName(number)), [log], { readOnly: true });
+    if (log) this.writer.write(join(folder, logName(number)), [log], { readOnly: true });
     this.writer.write(join(folder, documentName(number)), [seal(outcome)], { readOnly: true });
     this.index.addOutcomes([indexed(outcome, number)]);
-    return outcome;
   }
 
   /** The preimage stored with a key; undefined when there is none or it is damaged. */

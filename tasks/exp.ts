@@ -91,6 +91,23 @@ asking("diff", "two runs compared: hyperparameters, code, graph, outputs, metric
     exitCode = await diffCommand(a, b, options, session);
   });
 
+asking("export", "a finished run as a folder (or .tar.zst file): outputs, plan, keys, RO-Crate metadata")
+  .argument("<name|hash>")
+  .argument("<folder>")
+  .action(async (subject, folder, options, command) => {
+    const { exportCommand } = await import("./export.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await exportCommand(subject, folder, options, session);
+  });
+
+verb("import", "take an exported folder (or .tar.zst file) into the store, once all of it is checked")
+  .argument("<folder>")
+  .action(async (folder, _, command) => {
+    const { importCommand } = await import("./import.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await importCommand(folder, session);
+  });
+
 verb("fsck", "re-hash everything, quarantine what is damaged")
   .action(async (_, command) => {
     const { fsckCommand } = await import("./fsck.ts");
@@ -104,6 +121,16 @@ verb("gc", "drop what no experiment or pin reaches (dry run)")
     const { gcCommand } = await import("./gc.ts");
     using session = openSession(command.optsWithGlobals());
     exitCode = await gcCommand(options, session);
+  });
+
+verb("serve", "the results browser, on this machine only")
+  .option("--port <n>", "where it listens; 0 takes a free one", "8080")
+  .option("--host <address>", "listen on another address, too; needs --token")
+  .option("--token <text>", "what visitors have to know, at least 16 characters")
+  .action(async (options, command) => {
+    const { serveCommand } = await import("./serve.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await serveCommand(options, session);
   });
 
 verb("doctor", "what this machine can run, what is missing, and the command that mends it")
