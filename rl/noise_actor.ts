@@ -3,6 +3,7 @@
  * temperature; the program that acts. DSRL-SAC and DSRL-NA share it.
  */
 import { mul, split, sub, type Tensor } from "@tensorflow/tfjs-core";
+import { z } from "zod";
 import type { Weights } from "../engine/differentiate.ts";
 import { compile, type Program } from "../engine/program.ts";
 import { scalar, type Tensors } from "../ndarray.ts";
@@ -23,20 +24,20 @@ export interface Sizes {
   readonly noise: number;
 }
 
-/** What an actor is made of. */
-export interface ActorForm {
-  /** Bound m of every number of w. */
-  readonly magnitude: number;
-  /** Hidden layers. */
-  readonly layers: number;
-  /** Units of each. */
-  readonly width: number;
-  /** Activation of each. */
-  readonly activation: keyof typeof mlps;
-  /** Normalises each hidden layer. */
-  readonly actorLayerNorm: boolean;
-  /** alpha at the start. */
-  readonly initialTemperature: number;
+/** What an actor is made of, as a stage is told that opens a stored one. */
+export const actorForm = z.strictObject({
+  magnitude: z.number().positive().describe("bound m of every number of w"),
+  layers: z.int().min(1).describe("hidden layers"),
+  width: z.int().min(1).describe("units of a hidden layer"),
+  activation: z.enum(["relu", "tanh"]).describe("of the hidden layers"),
+  actorLayerNorm: z.boolean().describe("layer normalisation"),
+});
+/** Parsed form of an actor. */
+export type ActorForm = z.output<typeof actorForm>;
+
+/** The form among a method's hyperparameters. */
+export function actorFormOf({ magnitude, layers, width, activation, actorLayerNorm }: ActorForm): ActorForm {
+  return { magnitude, layers, width, activation, actorLayerNorm };
 }
 
 /** w = m tanh(u) [B, W] and log π(w | s) = log p(tanh u) - W log m [B], u = μ + σ ε. */
@@ -53,7 +54,11 @@ export function act(
 }
 
 /** The actor "actor/…", whose first deterministic w is nearly 0, the temperature, and their moments. */
-export function initializeActor(stream: Stream, sizes: Sizes, h: ActorForm): Tensors {
+export function initializeActor(
+  stream: Stream,
+  sizes: Sizes,
+  h: ActorForm & { readonly initialTemperature: number },
+): Tensors {
   const hidden = Array<number>(h.layers).fill(h.width);
   const actor = initializeMlp(stream, "actor", { input: sizes.state, hidden, output: 2 * sizes.noise }, {
     layerNorm: h.actorLayerNorm,
@@ -70,7 +75,10 @@ export function initializeActor(stream: Stream, sizes: Sizes, h: ActorForm): Ten
 
 /** The acting program: the actor's weights by name, "state" [B, S], "noise" [B, W] → "w" [B, W]; zero noise: m tanh μ. */
 export function actorProgram(batch: number, sizes: Sizes, h: ActorForm): Program {
-  const actor = part(shapesOf(initializeActor(new Stream([0, 0]), sizes, h)), "actor");
+  const actor = part(
+    shapesOf(initializeActor(new Stream([0, 0]), sizes, { ...h, initialTemperature: 1 })),
+    "actor",
+  );
   return compile(({ state, noise, ...weights }) => ({ w: act(weights, state!, noise!, h).w }), {
     ...actor,
     state: [batch, sizes.state],

@@ -3,7 +3,7 @@
  * made. One row repeated over the chunk is what the public code does; H rows are the base's own noise space; R knots
  * between them are interpolated linearly along the chunk.
  */
-import { matMul, reshape, type Tensor, tile } from "@tensorflow/tfjs-core";
+import { matMul, reshape, slice, type Tensor, tile } from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { constant } from "../engine/trace.ts";
 
@@ -95,4 +95,10 @@ export function chunkNoise(w: Tensor, rows: number, horizon: number): Tensor {
     if (fraction > 0) mix[h * rows + lower + 1] = fraction;
   }
   return matMul(tile(constant({ shape: [1, horizon, rows], data: mix }), [batch, 1, 1]), knots);
+}
+
+/** The first `execute` actions of chunks, flat: [B, H, A] → [B, execute A]. */
+export function executedPart(chunks: Tensor, execute: number): Tensor {
+  const [batch, , width] = chunks.shape as [number, number, number];
+  return reshape(slice(chunks, [0, 0, 0], [batch, execute, width]), [batch, execute * width]);
 }
