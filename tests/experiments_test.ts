@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Experiment } from "../lab/experiment.ts";
 import { plan } from "../lab/plan.ts";
 import awrTabletop from "../experiments/awr_tabletop.ts";
+import cfgFlowLiberoSpatial from "../experiments/cfg_flow_libero_spatial.ts";
 import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
 import pldTabletop from "../experiments/pld_tabletop.ts";
 import pldTabletopSuite from "../experiments/pld_tabletop_suite.ts";
@@ -15,6 +16,7 @@ const experiments = [
   pldTabletopSuite,
   sacTabletop,
   awrTabletop,
+  cfgFlowLiberoSpatial,
   cfgFlowTabletop,
   riptLaplaceTabletop,
 ] as unknown as Experiment[];
