@@ -81,6 +81,15 @@ async function ask({ entry, settings }: PlannedSimulator): Promise<PlannedSimula
   }
 }
 
+/** What a plan's evaluations were measured in: a line for each simulator, none for worlds within this repository. */
+export function worldsOf({ stages, evaluations }: Plan): string[] {
+  const measured = new Set(Object.values(evaluations).map(({ stage }) => stage));
+  const used = stages.filter(({ name }) => measured.has(name)).flatMap(({ simulator }) =>
+    simulator?.description ?? []
+  );
+  return [...new Set(used)];
+}
+
 /** The modules where a stage's code starts: its own, and the one that drives its simulator. */
 export function entriesOf({ entry, simulator }: PlannedStage): [string, ...string[]] {
   return simulator ? [entry, simulator.entry] : [entry];

@@ -67,6 +67,8 @@ export interface ReportInput {
   readonly comparisons?: readonly { readonly after: string; readonly before: string }[];
   /** Sentences for the end of the report. */
   readonly notes?: readonly string[];
+  /** The simulators that success was measured in, a line each: numbers under other protocols are other numbers. */
+  readonly worlds?: readonly string[];
 }
 
 /** A policy's success, over all tasks and by task. */

@@ -215,6 +215,18 @@ Deno.test("the Markdown and the console tell every number with its n and method"
   assert.match(console, /specialist {2}run {4}10 min 11 s +40,000 +20,000/);
 });
 
+Deno.test("a report says in which simulator its numbers were measured, that of several seeds too", () => {
+  const worlds = ["LIBERO libero_spatial, protocol ours: 220 steps"];
+  const reports = [0, 1].map((seed) => buildReport({ ...input(seed), worlds }));
+  const aggregate = aggregateSeeds(reports.map(({ json }) => json));
+  for (const { markdown, console } of [...reports, aggregate]) {
+    assert.match(markdown, /^LIBERO libero_spatial, protocol ours: 220 steps\.$/m);
+    assert.match(console, /^LIBERO libero_spatial, protocol ours: 220 steps$/m);
+  }
+  const other = buildReport({ ...input(1), worlds: ["LIBERO libero_spatial, protocol openpi: 220 steps"] });
+  assert.throws(() => aggregateSeeds([reports[0]!.json, other.json]), { message: /worlds must be equal$/ });
+});
+
 Deno.test("buildReport() refuses evaluations that cannot be counted", () => {
   const { evaluations: _, ...rest } = input();
   const build = (table: Parameters<typeof encodeTable>[0]) => () =>
@@ -272,6 +284,6 @@ Deno.test("aggregateSeeds() refuses reports that do not belong together", () => 
   });
   assert.throws(() => aggregateSeeds([a!, { ...b!, version: 2 }]), {
     message: 'Cannot aggregate seed 1 of "pld-tabletop" v2 with seed 0 of "pld-tabletop" v1: ' +
-      "experiment, version, policies, comparisons and tasks must be equal",
+      "experiment, version, policies, comparisons, tasks and worlds must be equal",
   });
 });

@@ -182,7 +182,8 @@ function groupsSection({ groups = [] }: Report): string[] {
 
 /** The report as Markdown; `figures` are names of SVG files beside it, without ".svg". */
 export function markdownReport(report: Report, figures: readonly string[]): string {
-  const { experiment, version, summary, seed, result, overrides, notes, hyperparameters } = report;
+  const { experiment, version, summary, seed, result, overrides, notes, hyperparameters, worlds = [] } =
+    report;
   const figure = (name: string) =>
     figures.includes(name) ? [`![${name.replaceAll("_", " ")}](${name}.svg)`] : [];
   const curves = figures.filter((name) => name.startsWith("success_over_"));
@@ -190,6 +191,7 @@ export function markdownReport(report: Report, figures: readonly string[]): stri
     `# ${experiment}`,
     summary,
     `Version ${version}, seed ${seed}, result \`${result}\`.`,
+    ...worlds.map((world) => `${world}.`),
     ...headline(report),
     ...figure("success"),
     ...successSection(report),
@@ -223,7 +225,7 @@ export function markdownReport(report: Report, figures: readonly string[]): stri
 
 /** The report in a terminal: success and uplift by policy, cost by stage. */
 export function consoleReport(report: Report): string {
-  const { experiment, version, seed, result, policies, comparisons } = report;
+  const { experiment, version, seed, result, policies, comparisons, worlds = [] } = report;
   const against = policies[0]!.label;
   const uplift = (row: ComparisonRow | undefined) =>
     row ? [points(row.interval.estimate), pointBounds(row.interval), pValue(row.holm)] : ["", "", ""];
@@ -236,7 +238,7 @@ export function consoleReport(report: Report): string {
       .map((row) => [nameIn(report)(row), ...Array(4).fill(""), ...uplift(row)]),
   ];
   return [
-    `${experiment} v${version}, seed ${seed}, result ${result.slice(0, 12)}`,
+    [`${experiment} v${version}, seed ${seed}, result ${result.slice(0, 12)}`, ...worlds].join("\n"),
     alignedTable(
       ["policy", "success", "rate", "95 %", "length", "uplift", "95 %", "p (Holm)"],
       "lrrrrrrr",

@@ -87,7 +87,7 @@ export function aggregateSeeds(
     json,
     markdown: markdown(json, first),
     svgs: { success_by_seed: figure(reports, json) },
-    console: terminal(json),
+    console: terminal(json, first),
   };
 }
 
@@ -98,11 +98,12 @@ function agree(report: Report, first: Report): void {
       r.version,
       r.policies.map(({ label, tasks }) => [label, tasks.map((t) => t.task)]),
       r.comparisons.map(({ label, against }) => [label, against]),
+      r.worlds ?? [],
     ]);
   if (identity(report) === identity(first)) return;
   throw new RangeError(
     `Cannot aggregate seed ${report.seed} of "${report.experiment}" v${report.version} with seed ${first.seed} of ` +
-      `"${first.experiment}" v${first.version}: experiment, version, policies, comparisons and tasks must be equal`,
+      `"${first.experiment}" v${first.version}: experiment, version, policies, comparisons, tasks and worlds must be equal`,
   );
 }
 
@@ -144,6 +145,7 @@ function markdown({ experiment, version, seeds, success, uplift }: SeedsReport, 
   return [
     `# ${experiment} v${version}, seeds ${seeds.join(", ")}`,
     first.summary,
+    ...(first.worlds ?? []).map((world) => `${world}.`),
     "![success by seed](success_by_seed.svg)",
     "## Success",
     markdownTable(head(seeds), align, success.map(successCells)),
@@ -155,15 +157,14 @@ function markdown({ experiment, version, seeds, success, uplift }: SeedsReport, 
   ].join("\n\n") + "\n";
 }
 
-function terminal({ experiment, version, seeds, success, uplift }: SeedsReport): string {
+function terminal({ experiment, version, seeds, success, uplift }: SeedsReport, first: Report): string {
   const align = "l" + "r".repeat(seeds.length + 4);
   const rows = [
     ...success.map(successCells),
     ...uplift.map((spread) => upliftCells({ ...spread, label: `uplift of ${spread.label}` })),
   ];
-  return `${experiment} v${version}, seeds ${seeds.join(", ")}\n\n${
-    alignedTable(head(seeds), align, rows)
-  }\n`;
+  const heading = [`${experiment} v${version}, seeds ${seeds.join(", ")}`, ...first.worlds ?? []].join("\n");
+  return `${heading}\n\n${alignedTable(head(seeds), align, rows)}\n`;
 }
 
 function figure(reports: readonly Report[], { experiment, version, success }: SeedsReport): string {

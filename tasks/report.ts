@@ -5,6 +5,7 @@ import { isReadOnly, type Writer } from "../lab/durable.ts";
 import { firstLine } from "../lab/errors.ts";
 import type { Plan } from "../lab/plan.ts";
 import type { StageResult } from "../lab/runner.ts";
+import { worldsOf } from "../lab/simulator.ts";
 import type { Store } from "../lab/store.ts";
 
 /** A report in its forms. */
@@ -35,6 +36,7 @@ export async function reportOn(
   // Loaded here, so that a run without evaluations does without.
   const { buildReport } = await import("../results/report.ts");
   const { experiment, version, summary, seed, hyperparameters, settings } = plan;
+  const worlds = worldsOf(plan);
   const report = buildReport({
     experiment,
     version,
@@ -49,6 +51,7 @@ export async function reportOn(
     evaluations: bytes(plan.evaluations),
     curves: bytes(plan.curves),
     ...(plan.comparisons ? { comparisons: plan.comparisons } : {}),
+    ...(worlds.length > 0 ? { worlds } : {}),
   });
   return { report, failure: writeReport(`${plan.definition}-${plan.seed}`, report, store) };
 }
