@@ -1,0 +1,293 @@
+/**
+ * All runs of a store in a table of SQLite in memory: what the list of experiments is sorted, filtered and paged with.
+ * It is brought up to date by the times of the records' files.
+ */
+import { DatabaseSync } from "node:sqlite";
+import type { RunRecord } from "../../lab/store.ts";
+import { decodeEvaluation, rate } from "../evaluation.ts";
+import type { Report } from "../report.ts";
+import type { Reader } from "./reader.ts";
+
+/** Success of one run's policies, as far as the list shows it. */
+export interface Scores {
+  /** Label of the first policy. */
+  readonly before: string;
+  /** Its success rate, 0 ... 1. */
+  readonly beforeRate: number;
+  /** Its interval. */
+  readonly beforeInterval: readonly [low: number, high: number];
+  /** Label of the second policy; null when there is one policy only. */
+  readonly after: string | null;
+  /** Its success rate. */
+  readonly afterRate: number | null;
+  /** Its interval. */
+  readonly afterInterval: readonly [low: number, high: number] | null;
+  /** Its uplift over the first; null where no report tells. */
+  readonly uplift: number | null;
+  /** The uplift's interval. */
+  readonly upliftInterval: readonly [low: number, high: number] | null;
+  /** Episodes of the first policy. */
+  readonly episodes: number;
+}
+
+/** One seed of a definition. */
+export interface SeedRow {
+  /** The seed. */
+  readonly seed: number;
+  /** Stages whose keys the record knows. */
+  readonly made: number;
+  /** Whether every stage was made. */
+  readonly done: boolean;
+  /** Success; null until it is done, and for a run without evaluations. */
+  readonly scores: Scores | null;
+}
+
+/** One line of the list: a definition with its seeds. */
+export interface DefinitionRow {
+  /** Hash of what was declared. */
+  readonly definition: string;
+  /** Name of the experiment. */
+  readonly experiment: string;
+  /** Version of the experiment. */
+  readonly version: number;
+  /** Its question. */
+  readonly summary: string;
+  /** Stages of its graph. */
+  readonly stages: number;
+  /** What presets, files and command lines set: "path = value" texts. */
+  readonly changed: readonly string[];
+  /** Newest record, ISO 8601. */
+  readonly created: string;
+  /** Ascending. */
+  readonly seeds: readonly SeedRow[];
+}
+
+/** A run that has a stage under some key. */
+export interface KeyUser {
+  /** Name of the experiment. */
+  readonly experiment: string;
+  /** Hash of what was declared. */
+  readonly definition: string;
+  /** Seed of the run. */
+  readonly seed: number;
+  /** When it was recorded, ISO 8601. */
+  readonly created: string;
+}
+
+/** Columns the list can be sorted by. */
+export const SORTS = ["created", "experiment", "seeds", "state", "before", "after", "uplift"] as const;
+/** A column of the list. */
+export type Sort = typeof SORTS[number];
+
+/** What to list. */
+export interface Query {
+  /** Words that must occur in name, summary, changed settings or definition. */
+  readonly text: string;
+  /** Only this experiment, or "". */
+  readonly experiment: string;
+  /** Only finished or unfinished ones, or "". */
+  readonly state: "" | "done" | "partly";
+  /** Column to sort by. */
+  readonly sort: Sort;
+  /** Whether large values come first. */
+  readonly descending: boolean;
+  /** Rows to leave out before the first one, 0 or more. */
+  readonly offset: number;
+  /** Rows at most, 1 or more. */
+  readonly limit: number;
+}
+
+const SCHEMA = `CREATE TABLE runs (
+  file TEXT PRIMARY KEY, stamp TEXT, definition TEXT, experiment TEXT, version INTEGER, summary TEXT, seed INTEGER,
+  stages INTEGER, made INTEGER, done INTEGER, changed TEXT, created TEXT, before REAL, after REAL, uplift REAL,
+  scores TEXT, search TEXT);
+  CREATE INDEX by_definition ON runs (definition);
+  CREATE TABLE keys (key TEXT, file TEXT, PRIMARY KEY (key, file));
+  CREATE INDEX by_file ON keys (file);`;
+
+const ORDER: Record<Sort, string> = {
+  created: "max(created)",
+  experiment: "experiment",
+  seeds: "count(*)",
+  state: "sum(done) * 1.0 / count(*)",
+  before: "avg(before)",
+  after: "avg(after)",
+  uplift: "avg(uplift)",
+};
+
+const REFRESH_MS = 1000;
+
+/** The index of one store. */
+export class RunIndex {
+  readonly #reader: Reader;
+  readonly #database = new DatabaseSync(":memory:");
+  readonly #damaged = new Set<string>();
+  #refreshed = -Infinity;
+
+  /** An index that fills at its first use. */
+  constructor(reader: Reader) {
+    this.#reader = reader;
+    this.#database.exec(SCHEMA);
+  }
+
+  /** File names of records that cannot be read. */
+  get damaged(): readonly string[] {
+    return [...this.#damaged].sort();
+  }
+
+  /** Reads records that are new or changed, at most once a second unless told to. */
+  refresh(must = false): void {
+    if (!must && performance.now() - this.#refreshed < REFRESH_MS) return;
+    const rows = this.#database.prepare("SELECT file, stamp FROM runs").all();
+    const known = new Map(rows.map((row) => [row.file as string, row.stamp as string]));
+    this.#damaged.clear();
+    this.#database.exec("BEGIN");
+    for (const { name, stamp } of this.#reader.runFiles()) {
+      const same = known.get(name) === stamp;
+      known.delete(name);
+      if (!same) this.#add(name, stamp);
+    }
+    for (const gone of known.keys()) this.#drop(gone);
+    this.#database.exec("COMMIT");
+    this.#refreshed = performance.now();
+  }
+
+  #add(name: string, stamp: string): void {
+    const [, definition, seed] = /^([0-9a-f]{64})-(\d+)\.json$/.exec(name)!;
+    const found = this.#reader.run(definition!, Number(seed));
+    if (found === "missing") return;
+    if (found === "damaged") {
+      this.#damaged.add(name);
+      this.#drop(name);
+      return;
+    }
+    this.#drop(name);
+    const { plan, keys, result, created } = found.value;
+    const changed = plan.settings.filter(({ from }) => from !== "experiment")
+      .map(({ path, value }) => `${path} = ${JSON.stringify(value)}`);
+    const scores = result === null ? null : scoresOf(found.value, this.#reader);
+    this.#database.prepare(`INSERT OR REPLACE INTO runs VALUES (${Array(17).fill("?").join()})`).run(
+      name,
+      stamp,
+      plan.definition,
+      plan.experiment,
+      plan.version,
+      plan.summary,
+      plan.seed,
+      plan.stages.length,
+      Object.keys(keys).length,
+      result === null ? 0 : 1,
+      JSON.stringify(changed),
+      created,
+      scores?.beforeRate ?? null,
+      scores?.afterRate ?? null,
+      scores?.uplift ?? null,
+      scores && JSON.stringify(scores),
+      [plan.experiment, plan.summary, ...changed, plan.definition].join(" ").toLowerCase(),
+    );
+    const insert = this.#database.prepare("INSERT OR IGNORE INTO keys VALUES (?, ?)");
+    for (const key of Object.values(keys)) insert.run(key, name);
+  }
+
+  #drop(name: string): void {
+    for (const table of ["runs", "keys"]) {
+      this.#database.prepare(`DELETE FROM ${table} WHERE file = ?`).run(name);
+    }
+  }
+
+  /** A page of definitions, and how many there are in all. */
+  list(query: Query): { rows: DefinitionRow[]; total: number } {
+    this.refresh();
+    const where: string[] = [];
+    const values: (string | number)[] = [];
+    for (const word of query.text.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8)) {
+      where.push("instr(search, ?) > 0");
+      values.push(word);
+    }
+    if (query.experiment !== "") {
+      where.push("experiment = ?");
+      values.push(query.experiment);
+    }
+    const having = { "": "", done: "HAVING min(done) = 1", partly: "HAVING min(done) = 0" }[query.state];
+    const grouped = `FROM runs ${
+      where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""
+    } GROUP BY definition ${having}`;
+    const total = this.#database.prepare(`SELECT count(*) AS n FROM (SELECT 1 ${grouped})`).get(...values)!
+      .n as number;
+    const order = `${ORDER[query.sort]} ${query.descending ? "DESC" : "ASC"} NULLS LAST`;
+    // Equal values keep one order, so that paging shows each row once.
+    const page = this.#database.prepare(
+      `SELECT definition ${grouped} ORDER BY ${order}, experiment, definition LIMIT ? OFFSET ?`,
+    ).all(...values, query.limit, query.offset);
+    return { rows: page.flatMap(({ definition }) => this.definition(definition as string) ?? []), total };
+  }
+
+  /** One definition with its seeds; undefined when there is none. */
+  definition(definition: string): DefinitionRow | undefined {
+    const rows = this.#database.prepare("SELECT * FROM runs WHERE definition = ? ORDER BY seed").all(
+      definition,
+    );
+    const first = rows[0];
+    if (!first) return undefined;
+    const { experiment, version, summary, stages, changed } = first;
+    return {
+      definition,
+      experiment: experiment as string,
+      version: version as number,
+      summary: summary as string,
+      stages: stages as number,
+      changed: JSON.parse(changed as string),
+      created: rows.map(({ created }) => created as string).reduce((a, b) => a >= b ? a : b),
+      seeds: rows.map(({ seed, made, done, scores }) => ({
+        seed: seed as number,
+        made: made as number,
+        done: done === 1,
+        scores: scores === null ? null : JSON.parse(scores as string),
+      })),
+    };
+  }
+
+  /** Runs whose record holds a key, the first recorded first. */
+  usersOf(key: string): KeyUser[] {
+    return this.#database.prepare(
+      "SELECT experiment, definition, seed, created FROM runs JOIN keys USING (file) WHERE key = ? ORDER BY created, file",
+    ).all(key) as unknown as KeyUser[];
+  }
+
+  /** Names of all experiments that have a run, sorted. */
+  experiments(): string[] {
+    const rows = this.#database.prepare("SELECT DISTINCT experiment FROM runs ORDER BY experiment").all();
+    return rows.map(({ experiment }) => experiment as string);
+  }
+}
+
+/** From the stored report; without one the rates alone, from the stored tables. */
+function scoresOf({ plan, keys, result }: RunRecord, reader: Reader): Scores | null {
+  const labels = Object.keys(plan.evaluations);
+  if (labels.length === 0) return null;
+  try {
+    const report = reader.report(plan.definition, plan.seed, result!) as unknown as Report | undefined;
+    const policies = report?.policies ?? labels.map((label) => {
+      const { stage, output } = plan.evaluations[label]!;
+      const digest = reader.outcome(keys[stage]!)!.outputs[output]!.digest;
+      return { label, ...rate(decodeEvaluation(reader.read(digest), label)) };
+    });
+    const before = policies[0]!;
+    // The one its experiment names next, not the best: the largest of several would look better than it is.
+    const after = policies[1] ?? null;
+    const row = report?.comparisons.find((row) => row.label === after?.label && row.against === before.label);
+    return {
+      before: before.label,
+      beforeRate: before.interval.estimate,
+      beforeInterval: [before.interval.low, before.interval.high],
+      after: after?.label ?? null,
+      afterRate: after?.interval.estimate ?? null,
+      afterInterval: after && [after.interval.low, after.interval.high],
+      uplift: row?.interval.estimate ?? null,
+      upliftInterval: row ? [row.interval.low, row.interval.high] : null,
+      episodes: before.episodes,
+    };
+  } catch {
+    return null; // gone or damaged outputs: the experiment's page says which
+  }
+}
