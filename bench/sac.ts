@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { concat, gather, matMul, slice, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
+import { type Contestant, median, peer, race } from "./race.ts";
 import { initialState, randomBatches, shapes, TABLE_5, update } from "./sac_update.ts";
 import { Learner } from "../engine/learner.ts";
 import { compile, compileUpdate } from "../engine/program.ts";
@@ -16,9 +17,6 @@ import { ndarray, type Tensors } from "../ndarray.ts";
 import { stream } from "../random.ts";
 
 const UPDATES = 20;
-
-/** Something timed: runs once and returns the milliseconds of one update. */
-type Contestant = () => Promise<number>;
 
 async function ours(threads: number): Promise<Contestant> {
   const learner = await Learner.create(compileUpdate(update, shapes), initialState(), { threads });
@@ -96,45 +94,6 @@ function drawn(shapes: Shapes, fill: (out: Float32Array) => void): Tensors {
   return arrays;
 }
 
-async function peer(
-  python: string,
-  script: string,
-  threads: number,
-): Promise<Contestant & { end(): Promise<void> }> {
-  const path = new URL(`./peers/${script}.py`, import.meta.url).pathname;
-  const process = new Deno.Command(python, { args: [path, String(threads)], stdin: "piped", stdout: "piped" })
-    .spawn();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const input = process.stdin.getWriter();
-  let buffer = "";
-  const line = async () => {
-    while (!buffer.includes("\n")) {
-      const { value, done } = await lines.read();
-      if (done) throw new Error(`Cannot time ${script}.py: it ended early`);
-      buffer += value;
-    }
-    const [first, ...rest] = buffer.split("\n");
-    buffer = rest.join("\n");
-    return first!;
-  };
-  if (await line() !== "ready") throw new Error(`Cannot time ${script}.py: it did not say it was ready`);
-  const run = async () => {
-    await input.write(new TextEncoder().encode(`${UPDATES}\n`));
-    return Number(await line());
-  };
-  return Object.assign(run, {
-    end: async () => {
-      await input.close();
-      await process.status;
-    },
-  });
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -149,19 +108,11 @@ async function main(): Promise<void> {
   const contestants: Record<string, Contestant> = { ours: await ours(threads), floor: bare };
   const peers = [];
   for (const name of values.peers ? ["torch", "jax"] : []) {
-    const process = await peer(values.peers!, `sac_${name}`, threads);
+    const process = await peer(values.peers!, `sac_${name}`, threads, UPDATES);
     contestants[name] = process;
     peers.push(process);
   }
-  const times: Record<string, number[]> = Object.fromEntries(
-    Object.keys(contestants).map((name) => [name, []]),
-  );
-  for (let round = -1; round < rounds; round++) {
-    for (const [name, run] of Object.entries(contestants)) {
-      const ms = await run();
-      if (round >= 0) times[name]!.push(ms); // the first round warms up
-    }
-  }
+  const times = await race(contestants, rounds);
   for (const process of peers) await process.end();
   const ratios: Record<string, number> = {};
   for (const name of Object.keys(times).filter((name) => name !== "ours")) {
