@@ -53,17 +53,25 @@ def _dotted(version: Tuple[int, ...]) -> str:
 
 
 def prepare_environment() -> None:
-    """Sets what must stand in the environment before NumPy is first imported: one thread, a private Numba cache."""
+    """Sets what must stand in the environment before NumPy is first imported: one thread, writable caches."""
     for name in THREAD_VARIABLES:
         os.environ[name] = "1"
-    if "NUMBA_CACHE_DIR" not in os.environ:
-        cache = Path(sys.prefix) / "numba-cache"
-        try:
-            cache.mkdir(exist_ok=True)
-            writable = os.access(cache, os.W_OK)
-        except OSError:
-            writable = False
-        os.environ["NUMBA_CACHE_DIR"] = str(cache) if writable else tempfile.mkdtemp(prefix="libero-numba-")
+    cache = cache_folder()
+    # Both would write into the home folder or the package, which may be read-only.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
+    os.environ.setdefault("MPLCONFIGDIR", str(cache / "matplotlib"))
+
+
+def cache_folder() -> Path:
+    """A writable folder for what the packages compile: in the virtual environment, else a private temporary one."""
+    inside = Path(sys.prefix) / "cache"
+    try:
+        inside.mkdir(exist_ok=True)
+        if os.access(inside, os.W_OK):
+            return inside
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="libero-cache-"))
 
 
 def import_simulator(files: Files, cameras: bool) -> Optional[str]:
