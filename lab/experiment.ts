@@ -44,6 +44,18 @@ export interface Graph {
   readonly curves?: Readonly<Record<string, Handle<"metrics">>>;
   /** Further questions "is `after` better than `before`?", by labels of evaluations, beside those about the first. */
   readonly comparisons?: readonly { readonly after: string; readonly before: string }[];
+  /** What later stages take for granted of evaluations: the report warns where it does not hold. */
+  readonly expectations?: readonly Expectation[];
+}
+
+/** That a policy is not far below another one. */
+export interface Expectation {
+  /** Label of the evaluation. */
+  readonly label: string;
+  /** Label of the evaluation it should come near. */
+  readonly near: string;
+  /** What to tell the reader otherwise: a sentence without its last full stop. */
+  readonly otherwise: string;
 }
 
 /** A hyperparameter this experiment sets away from the method's default, and why. */

@@ -64,6 +64,8 @@ export interface Plan {
   readonly curves: Readonly<Record<string, Edge>>;
   /** Pairs of labels to compare beside those with the first; absent when there are none. */
   readonly comparisons?: NonNullable<Graph["comparisons"]>;
+  /** What later stages take for granted of evaluations; absent when there is nothing. */
+  readonly expectations?: NonNullable<Graph["expectations"]>;
   /** Hash of what was declared: name, version, hyperparameters and graph; the same for every seed. */
   readonly definition: string;
 }
@@ -88,6 +90,7 @@ export function plan(experiment: Experiment, request: Request): Plan {
   const evaluations = edges(graph.evaluations);
   const curves = edges(graph.curves ?? {});
   const comparisons = pairs(graph);
+  const expectations = expected(graph);
   const presets = Object.keys(experiment.presets);
   const made = {
     experiment: name,
@@ -104,13 +107,15 @@ export function plan(experiment: Experiment, request: Request): Plan {
     evaluations,
     curves,
     ...comparisons,
+    ...expectations,
   };
   return { ...made, definition: documentHash(declaration(made)) };
 }
 
 /** The document whose hash is a plan's definition. */
 export function declaration(plan: Omit<Plan, "definition">): Json {
-  const { experiment, version, hyperparameters, stages, evaluations, curves, comparisons } = plan;
+  const { experiment, version, hyperparameters, stages, evaluations, curves, comparisons, expectations } =
+    plan;
   return {
     kind: "uplift/definition",
     experiment,
@@ -122,6 +127,7 @@ export function declaration(plan: Omit<Plan, "definition">): Json {
     evaluations,
     curves,
     ...(comparisons ? { comparisons } : {}),
+    ...(expectations ? { expectations } : {}),
   } as unknown as Json;
 }
 
@@ -187,6 +193,18 @@ function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
     [output, kind],
   ) => [output, { stage: name, output, kind }]);
   return Object.fromEntries(handles);
+}
+
+/** The graph's expectations, once their labels are known to be there. */
+function expected({ evaluations, expectations = [] }: Graph): Pick<Plan, "expectations"> {
+  const labels = Object.keys(evaluations);
+  const unknown = expectations.flatMap(({ label, near }) => [label, near]).find((each) =>
+    !labels.includes(each)
+  );
+  if (unknown !== undefined) {
+    throw new Error(`Cannot expect anything of evaluation "${unknown}": the graph has ${labels.join(", ")}`);
+  }
+  return expectations.length === 0 ? {} : { expectations };
 }
 
 /** The graph's further comparisons, once their labels are known to be there. */

@@ -7,6 +7,7 @@ import { forest, type ForestGroup, learningCurves } from "./charts.ts";
 import { byTask, compareAll, type ComparisonRow } from "./comparisons.ts";
 import { type GroupsRow, groupsRow } from "./groups.ts";
 import { decodeEvaluation, type Rate, rate } from "./evaluation.ts";
+import { type Expectation, warnings } from "./expectations.ts";
 import { consoleReport, markdownReport } from "./report_text.ts";
 import { wilson } from "./statistics.ts";
 
@@ -65,6 +66,8 @@ export interface ReportInput {
   readonly curves: Readonly<Record<string, Uint8Array>>;
   /** Pairs to compare beside those with the first one, by label: is `after` better than `before`? */
   readonly comparisons?: readonly { readonly after: string; readonly before: string }[];
+  /** What the experiment takes for granted: a warning where it does not hold. */
+  readonly expectations?: readonly Expectation[];
   /** Sentences for the end of the report. */
   readonly notes?: readonly string[];
   /** The simulators that success was measured in, a line each: numbers under other protocols are other numbers. */
@@ -94,7 +97,8 @@ export interface CurveRow {
 }
 
 /** The report as JSON. */
-export interface Report extends Omit<ReportInput, "evaluations" | "curves" | "comparisons" | "notes"> {
+export interface Report
+  extends Omit<ReportInput, "evaluations" | "curves" | "comparisons" | "expectations" | "notes"> {
   /** Names of all tasks, sorted. */
   readonly tasks: readonly string[];
   /** Success by policy, in the order given. */
@@ -107,6 +111,8 @@ export interface Report extends Omit<ReportInput, "evaluations" | "curves" | "co
   readonly groups?: readonly GroupsRow[];
   /** Sums over all stages, and over those that ran now. */
   readonly budget: { readonly total: Cost; readonly now: Cost };
+  /** Expectations that do not hold, in words; absent when all do. */
+  readonly warnings?: readonly string[];
   /** Sentences for the end of the report. */
   readonly notes: readonly string[];
 }
@@ -130,7 +136,7 @@ export interface Cost {
 export function buildReport(
   input: ReportInput,
 ): { json: Report; markdown: string; svgs: Record<string, string>; console: string } {
-  const { evaluations, curves, comparisons = [], ...declared } = input;
+  const { evaluations, curves, comparisons = [], expectations = [], ...declared } = input;
   const outcomes = Object.entries(evaluations).map(([label, bytes]) =>
     [label, decodeEvaluation(bytes, label)] as const
   );
@@ -139,6 +145,7 @@ export function buildReport(
   }
   const tasks = [...new Set(outcomes.flatMap(([, rows]) => rows.map((row) => row.task)))].sort();
   const groups = Object.entries(curves).flatMap(([label, bytes]) => groupsRow(label, bytes) ?? []);
+  const missed = warnings(expectations, outcomes);
   const json: Report = {
     ...declared,
     tasks,
@@ -151,6 +158,7 @@ export function buildReport(
     curves: Object.entries(curves).flatMap(([label, bytes]) => curve(label, bytes) ?? []),
     ...(groups.length > 0 ? { groups } : {}),
     budget: { total: cost(input.stages), now: cost(input.stages.filter((stage) => stage.state === "run")) },
+    ...(missed.length > 0 ? { warnings: missed } : {}),
     notes: input.notes ?? [],
   };
   const svgs = figures(json);

@@ -182,8 +182,18 @@ function groupsSection({ groups = [] }: Report): string[] {
 
 /** The report as Markdown; `figures` are names of SVG files beside it, without ".svg". */
 export function markdownReport(report: Report, figures: readonly string[]): string {
-  const { experiment, version, summary, seed, result, overrides, notes, hyperparameters, worlds = [] } =
-    report;
+  const {
+    experiment,
+    version,
+    summary,
+    seed,
+    result,
+    overrides,
+    notes,
+    hyperparameters,
+    worlds = [],
+    warnings = [],
+  } = report;
   const figure = (name: string) =>
     figures.includes(name) ? [`![${name.replaceAll("_", " ")}](${name}.svg)`] : [];
   const curves = figures.filter((name) => name.startsWith("success_over_"));
@@ -193,6 +203,7 @@ export function markdownReport(report: Report, figures: readonly string[]): stri
     `Version ${version}, seed ${seed}, result \`${result}\`.`,
     ...worlds.map((world) => `${world}.`),
     ...headline(report),
+    ...warnings.map((warning) => `> ${warning}`),
     ...figure("success"),
     ...successSection(report),
     ...figure("success_by_task"),
@@ -245,6 +256,7 @@ export function consoleReport(report: Report): string {
       success,
     ),
     ...open(report),
+    ...(report.warnings ?? []),
     alignedTable(
       ["stage", "state", "time", "environment steps", "gradient steps"],
       "llrrr",

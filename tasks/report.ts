@@ -51,6 +51,7 @@ export async function reportOn(
     evaluations: bytes(plan.evaluations),
     curves: bytes(plan.curves),
     ...(plan.comparisons ? { comparisons: plan.comparisons } : {}),
+    ...(plan.expectations ? { expectations: plan.expectations } : {}),
     ...(worlds.length > 0 ? { worlds } : {}),
   });
   return { report, failure: writeReport(`${plan.definition}-${plan.seed}`, report, store) };
