@@ -67,7 +67,13 @@ export const hyperparameters = z.strictObject({
 });
 
 /** First training initial state of each stage, far apart so that no two share one. */
-const first = { offline: 10_000, control: 100_000, online: 1_000_000, hybrid: 5_000_000, round: 10_000_000 };
+export const first = {
+  offline: 10_000,
+  control: 100_000,
+  online: 1_000_000,
+  hybrid: 5_000_000,
+  round: 10_000_000,
+};
 
 /** A policy's weights and units, as stages take them. */
 interface Policy {

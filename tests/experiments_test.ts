@@ -5,6 +5,8 @@ import { plan } from "../lab/plan.ts";
 import awrTabletop from "../experiments/awr_tabletop.ts";
 import cfgFlowLiberoSpatial from "../experiments/cfg_flow_libero_spatial.ts";
 import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
+import dsrlNaTabletop from "../experiments/dsrl_na_tabletop.ts";
+import dsrlTabletop from "../experiments/dsrl_tabletop.ts";
 import pldTabletop from "../experiments/pld_tabletop.ts";
 import pldTabletopSuite from "../experiments/pld_tabletop_suite.ts";
 import riptLaplaceTabletop from "../experiments/ript_laplace_tabletop.ts";
@@ -19,6 +21,8 @@ const experiments = [
   cfgFlowLiberoSpatial,
   cfgFlowTabletop,
   riptLaplaceTabletop,
+  dsrlTabletop,
+  dsrlNaTabletop,
 ] as unknown as Experiment[];
 
 for (const experiment of experiments) {
