@@ -1,5 +1,5 @@
 /**
- * What pages load: our own modules, those of the tabletop for the replay, and three packages, by an exact list. Pages
+ * What pages load: our own modules, those of the tabletop for the replay, and three packages, and nothing but what they import. Pages
  * see the repository's layout under /modules/, so relative imports hold; types are taken out and packages' names
  * replaced when a file is first asked for.
  */
@@ -12,25 +12,17 @@ const CLIENT = "results/site/client/";
 const MUJOCO = "node_modules/@mujoco/mujoco/";
 const THREE = "node_modules/three/";
 
-/** Every file a page may load, by its path in the repository. */
-export const ASSETS: readonly string[] = [
-  ...["style.css", "icon.svg", "charts.js", "episodes.js", "live.js", "scene.js", "series.js"].map((n) =>
+/** What pages name themselves; all else they may load is what these import. */
+const ENTRIES: readonly string[] = [
+  ...["style.css", "icon.svg", "charts.js", "episodes.js", "live.js", "simulation_worker.js"].map((n) =>
     CLIENT + n
   ),
-  ...["simulation.js", "simulation_worker.js", "mujoco.js", "sha256.js"].map((n) => CLIENT + n),
-  ...["environment", "flat_step", "mujoco", "operational_space", "rotation", "tabletop", "tabletop_model"]
-    .map((name) => `envs/${name}.ts`),
-  ...["tabletop_states", "tabletop_success", "tabletop_tasks"].map((name) => `envs/${name}.ts`),
-  "random.ts",
-  "ndarray.ts",
-  `${MUJOCO}mujoco.js`,
   `${MUJOCO}mujoco.wasm`,
-  `${THREE}build/three.module.js`,
-  `${THREE}build/three.core.js`,
-  `${THREE}examples/jsm/controls/OrbitControls.js`,
-  "node_modules/uplot/dist/uPlot.esm.js",
   "node_modules/uplot/dist/uPlot.min.css",
 ];
+
+/** Where what they import may lie. */
+const PLACES = [CLIENT, "envs/", "random.ts", "ndarray.ts", MUJOCO, THREE, "node_modules/uplot/dist/"];
 
 /** What stands for a package's name in a page. MuJoCo's is ours, which lets the replay see the simulation's state. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -62,11 +54,29 @@ export interface Asset {
   readonly etag: string;
 }
 
-const cache = new Map<string, Asset & { readonly modified: number }>();
+interface Cached extends Asset {
+  readonly modified: number;
+  readonly imports: readonly string[];
+}
 
-/** An asset by its path in the repository; undefined for all that is not on the list. */
+const cache = new Map<string, Cached>();
+
+/** Every file a page may load, by its path in the repository: the entries, and what they import. */
+export async function assets(): Promise<ReadonlySet<string>> {
+  const reached = new Set(ENTRIES);
+  for (const path of reached) {
+    const { imports } = await load(path) ?? { imports: [] };
+    for (const each of imports) if (PLACES.some((place) => each.startsWith(place))) reached.add(each);
+  }
+  return reached;
+}
+
+/** An asset by its path in the repository; undefined for all that no page imports. */
 export async function asset(path: string): Promise<Asset | undefined> {
-  if (!ASSETS.includes(path)) return undefined;
+  return (await assets()).has(path) ? await load(path) : undefined;
+}
+
+async function load(path: string): Promise<Cached | undefined> {
   const file = fileURLToPath(new URL(path, repository));
   let modified: number;
   try {
@@ -78,11 +88,28 @@ export async function asset(path: string): Promise<Asset | undefined> {
   if (known?.modified === modified) return known;
   const ending = path.slice(path.lastIndexOf(".") + 1);
   const raw = await Deno.readFile(file);
-  const bytes = ending === "js" || ending === "ts" ? new TextEncoder().encode(await script(path, raw)) : raw;
+  const text = ending === "js" || ending === "ts" ? script(path, raw) : undefined;
+  const bytes = text === undefined ? raw : new TextEncoder().encode(text);
   const etag = `"${createHash("sha256").update(bytes).digest("hex").slice(0, 32)}"`;
-  const made = { bytes, type: TYPES[ending]!, etag, modified };
+  const made = {
+    bytes,
+    type: TYPES[ending]!,
+    etag,
+    modified,
+    imports: text === undefined ? [] : imports(path, text),
+  };
   cache.set(path, made);
   return made;
+}
+
+const IMPORT = /(\bfrom\s*|\bimport\s*)(["'])([^"'\n]+)\2/g;
+
+/** Paths in the repository that a module imports. */
+function imports(path: string, text: string): string[] {
+  const here = new URL(`/modules/${path}`, "http://page");
+  return [...text.matchAll(IMPORT)].map(([, , , name]) => name!).filter((name) => /^[./]/.test(name))
+    .map((name) => new URL(name, here).pathname).filter((name) => name.startsWith("/modules/"))
+    .map((name) => name.slice("/modules/".length));
 }
 
 /** The module as browsers take it. */
@@ -91,7 +118,7 @@ function script(path: string, raw: Uint8Array): string {
   const plain = path.endsWith(".ts") ? stripTypeScriptTypes(text, { mode: "transform" }) : text;
   // Source maps would be asked for from the machine's own addresses.
   return plain.replace(/^\/\/# sourceMappingURL=.*$/gm, "")
-    .replace(/(\bfrom\s*|\bimport\s*)(["'])([^"'\n]+)\2/g, (all, keyword, _, name) => {
+    .replace(IMPORT, (all, keyword, _, name) => {
       return Object.hasOwn(PACKAGES, name) ? `${keyword}"/modules/${PACKAGES[name]}"` : all;
     });
 }

@@ -54,7 +54,7 @@ export interface DefinitionRow {
   readonly summary: string;
   /** Stages of its graph. */
   readonly stages: number;
-  /** What presets, files and command lines set: "path = value" texts. */
+  /** The preset, and what files and command lines set: "path = value" texts. */
   readonly changed: readonly string[];
   /** Newest record, ISO 8601. */
   readonly created: string;
@@ -163,8 +163,11 @@ export class RunIndex {
     }
     this.#drop(name);
     const { plan, keys, result, created } = found.value;
-    const changed = plan.settings.filter(({ from }) => from !== "experiment")
-      .map(({ path, value }) => `${path} = ${JSON.stringify(value)}`);
+    const changed = [
+      ...(plan.request.preset === undefined ? [] : [`preset ${plan.request.preset}`]),
+      ...plan.settings.filter(({ from }) => from === "params" || from === "set")
+        .map(({ path, value }) => `${path} = ${JSON.stringify(value)}`),
+    ];
     const scores = result === null ? null : scoresOf(found.value, this.#reader);
     this.#database.prepare(`INSERT OR REPLACE INTO runs VALUES (${Array(17).fill("?").join()})`).run(
       name,

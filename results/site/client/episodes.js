@@ -16,7 +16,7 @@ async function start(place) {
   place.replaceChildren(views, transport, series);
   let sides;
   try {
-    sides = await Promise.all(asked.map((each) => open(each, views)));
+    sides = await Promise.all(asked.map((each) => open(each, views.appendChild(element("div", "view")))));
   } catch (error) {
     const line = element("p", "problem", String(error.message ?? error));
     line.setAttribute("role", "alert");
@@ -38,11 +38,10 @@ async function start(place) {
   place.dataset.ready = "yes";
 }
 
-async function open({ url, label }, views) {
+async function open({ url, label }, box) {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`Cannot load the episode: the server answers ${answer.status}`);
   const episode = await answer.json();
-  const box = views.appendChild(element("div", "view"));
   const canvas = box.appendChild(element("canvas"));
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "img");

@@ -36,9 +36,9 @@ export class View {
     this.#renderer = new WebGLRenderer({ canvas, antialias: true });
     this.#renderer.outputColorSpace = SRGBColorSpace;
     this.#camera.up.copy(UP);
-    this.#camera.position.set(0.95, -0.85, 0.75);
+    this.#camera.position.set(1.05, -1.05, 0.85);
     this.#controls = new OrbitControls(this.#camera, canvas);
-    this.#controls.target.set(-0.08, 0.02, 0.12);
+    this.#controls.target.set(-0.17, 0.02, 0.2);
     this.#controls.keyPanSpeed = 20;
     this.#controls.listenToKeyEvents(canvas);
     this.#controls.addEventListener("change", () => this.#ask());

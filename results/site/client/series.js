@@ -113,9 +113,13 @@ export function episodeCharts(parent, episode, clock) {
       cursor: { drag: { x: false, y: false }, points: { show: false } },
       scales: {
         x: { time: false, range: () => [0, clock.length] },
-        ...(range ? { y: { range: () => range } } : {}),
+        y: {
+          range: range
+            ? () => range
+            : (_, low, high) => high - low < 1e-9 ? [low - 1, high + 1] : [low, high],
+        },
       },
-      axes: [axis("", steps, 30), axis("", (v) => v.toPrecision(2), 48)],
+      axes: [axis("", steps, 30), axis("", (v) => String(Number(v.toPrecision(2))), 60)],
       series: [
         { label: "step" },
         ...lines.map(({ label }, i) => ({

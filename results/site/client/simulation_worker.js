@@ -8,14 +8,18 @@ import { latest } from "./mujoco.js";
 /** Bodies between which the arm is drawn: its links have no shapes of their own. */
 const CHAIN = ["base", "link1", "link2", "link3", "link4", "link5", "link6", "link7", "hand"];
 
-self.addEventListener("message", async ({ data: { id, episode } }) => {
+// One after the other: the simulation made last is the one that runs.
+let turn = Promise.resolve();
+self.addEventListener("message", ({ data }) => turn = turn.then(() => answer(data)));
+
+async function answer({ id, episode }) {
   try {
     const replay = await run(episode);
     self.postMessage({ id, replay }, [replay.positions.buffer, replay.rotations.buffer, replay.chain.buffer]);
   } catch (error) {
     self.postMessage({ id, error: String(error?.message ?? error) });
   }
-});
+}
 
 async function run({ task, split, index, length, success, actions, stored }) {
   if (!Object.hasOwn(tasks, task)) {
