@@ -63,8 +63,8 @@ export class LiberoWorker {
   #pending: Pending | undefined;
   #failure: Error | undefined;
   #requests = 0;
-  /** Whether anything was heard since the watch last looked. */
-  #heard = false;
+  /** Called whenever something comes from the process. */
+  #heard = () => {};
 
   /**
    * Starts a process.
@@ -120,13 +120,13 @@ export class LiberoWorker {
     const pending = { id: ++this.#requests, reply: Promise.withResolvers<Frame>() };
     this.#pending = pending;
     const { total, silence } = this.#deadlines[kind];
-    this.#heard = false;
-    const watch = setInterval(() => {
-      if (!this.#heard) {
-        this.#fail(new LostWorker(this.#hung(`silent for ${silence / 1000} s during ${kind}`)));
-      }
-      this.#heard = false;
-    }, silence);
+    const silent = () =>
+      this.#fail(new LostWorker(this.#hung(`silent for ${silence / 1000} s during ${kind}`)));
+    let watch = setTimeout(silent, silence);
+    this.#heard = () => {
+      clearTimeout(watch);
+      watch = setTimeout(silent, silence);
+    };
     const deadline = setTimeout(() => {
       this.#fail(new LostWorker(this.#hung(`not done with ${kind} after ${total / 1000} s`)));
     }, total);
@@ -135,7 +135,8 @@ export class LiberoWorker {
       const frame = await pending.reply.promise;
       return frame.header.ok === true ? frame : this.#refused(frame);
     } finally {
-      clearInterval(watch);
+      this.#heard = () => {};
+      clearTimeout(watch);
       clearTimeout(deadline);
       this.#pending = undefined;
     }
@@ -185,7 +186,7 @@ export class LiberoWorker {
     const reader = new FrameReader();
     try {
       for await (const bytes of this.#child.stdout) {
-        this.#heard = true;
+        this.#heard();
         for (const frame of reader.push(bytes)) this.#receive(frame);
       }
     } catch (error) {
