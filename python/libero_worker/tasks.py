@@ -15,7 +15,6 @@ class TaskDescription:
     bddl: Path
     states: Path
     language: str
-    prompt: str
     movable: List[str]
     fixtures: List[str]
     regions: List[str]
@@ -31,7 +30,6 @@ class TaskDescription:
         return {
             "name": self.name,
             "language": self.language,
-            "prompt": self.prompt,
             "objects": self.objects,
             "roles": self.roles,
             "fixtures": self.fixtures,
@@ -58,8 +56,7 @@ def describe_task(files: Files, suite: str, bddl: Path) -> TaskDescription:
         name=bddl.stem,
         bddl=bddl,
         states=files.states / suite / f"{bddl.stem}.pruned_init",
-        language=" ".join(problem["language_instruction"]),
-        prompt=prompt_of(bddl.stem),
+        language=instruction(bddl.stem),
         movable=movable,
         fixtures=fixtures,
         regions=regions,
@@ -67,14 +64,13 @@ def describe_task(files: Files, suite: str, bddl: Path) -> TaskDescription:
     )
 
 
-def prompt_of(name: str) -> str:
+def instruction(name: str) -> str:
     """The instruction that the benchmark hands to policies: the task's name without its scene.
 
     It is not the BDDL file's `:language` ("Pick the akita black bowl ..."), which no published policy was given.
     The rule is `grab_language_from_filename` of libero/benchmark/__init__.py.
     """
     if name[0].isupper():
-        # "KITCHEN_SCENE10_close_the_..." : the scene's number has one digit or two.
-        start = name.find("SCENE") + (8 if "SCENE10" in name else 7)
-        name = name[start:]
+        # "KITCHEN_SCENE10_close_the_...": the rule skips the scene's number and what follows it.
+        name = name[name.find("SCENE") + (8 if "SCENE10" in name else 7) :]
     return " ".join(name.split("_"))
