@@ -2,7 +2,7 @@
  * The actor-learner loop of off-policy RL in lanes: act, store, update, evaluate, by a fixed schedule, so that the
  * same seed gives the same bytes, and an interrupted run continues to them.
  */
-import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.ts";
+import { decodeMixedSafetensors, encodeSafetensors } from "../data/safetensors.ts";
 import type { Replay } from "../data/replay.ts";
 import type { Learner } from "../engine/learner.ts";
 import type { Tensors } from "../ndarray.ts";
@@ -114,7 +114,9 @@ function group(tensors: Tensors, prefix: string): Tensors {
 export async function resume(context: EpisodeContext): Promise<Resumed | undefined> {
   const bytes = await context.checkpoint.read();
   if (!bytes) return undefined;
-  const { tensors, metadata } = decodeSafetensors(bytes);
+  // All are float32 but a replay's columns of bytes, which only the replay reads.
+  const { tensors: mixed, metadata } = decodeMixedSafetensors(bytes);
+  const tensors = mixed as Tensors;
   const counters: Counters = JSON.parse(metadata.counters!);
   // JSON writes NaN as null.
   const curve = counters.curve.map((row) =>

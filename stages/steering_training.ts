@@ -90,6 +90,8 @@ export interface SteeringMethod {
   readonly batch: Shapes;
   /** Columns of the replay, of those that `QueryLanes` makes and "reward" []. */
   readonly columns: RowShapes;
+  /** Those of them that hold images, stored as bytes; none unless said. */
+  readonly bytes?: readonly string[];
   /** Critic updates in one iteration of the program. */
   readonly criticUpdates: number;
   /** A fresh learner state. */
@@ -138,7 +140,7 @@ export async function trainSteering(
   const resumed = await resume(context);
   const replay = resumed
     ? Replay.fromTensors(resumed.tensors, "replay/")
-    : new Replay(h.buffer, method.columns);
+    : new Replay(h.buffer, method.columns, { bytes: method.bytes ?? [] });
   const initial = resumed?.learner ?? method.initialize(stream(seed, "steering", "initialize"));
   await using learner = await Learner.create(method.program, initial, { threads: context.threads });
   await using actor = await method.open(initial, lanes);

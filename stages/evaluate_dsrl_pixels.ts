@@ -1,0 +1,45 @@
+/** Success of a policy steered from pictures on held-out initial states, by the protocol of `evaluate.ts`. */
+import { z } from "zod";
+import { decodeSafetensors } from "../data/safetensors.ts";
+import type { StageContext } from "../lab/stage.ts";
+import { actorForm } from "../rl/dsrl_pixels.ts";
+import { noiseRows, steeringNoise } from "../rl/steering_noise.ts";
+import { protocol } from "./evaluation_table.ts";
+import { camerasOf, PixelNoiseActor } from "./pixel_steering.ts";
+import { evaluateSteered, outputs } from "./steered_evaluation.ts";
+
+/** Where the stage's code starts. */
+export const entry = import.meta.url;
+/** The base and its units; the learner state that steers it. */
+export const inputs = { weights: "weights", normalization: "normalization", actor: "weights" } as const;
+export { outputs };
+
+/** What the stage is told; the world's settings name the cameras. */
+export const parameters = z.strictObject({
+  ...protocol,
+  execute: z.int().min(1).max(64).describe("actions executed between two queries of the base"),
+  noise: steeringNoise.describe("shape of w"),
+  actor: actorForm.describe("the noise actor"),
+  sampled: z.boolean().describe("samples w, as the public code evaluates; otherwise w = m tanh mu"),
+});
+
+/** Runs the steered base from every held-out state. */
+export async function run(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  const { lanes, noise, actor: form, sampled, world } = context.parameters;
+  const cameras = camerasOf(world);
+  const { tensors } = decodeSafetensors(await Deno.readFile(context.input.actor.path));
+  await evaluateSteered(
+    context,
+    (horizon) =>
+      PixelNoiseActor.open({
+        weights: tensors,
+        cameras,
+        lanes,
+        noise: noiseRows(noise, horizon) * 7,
+        form,
+        sampled,
+      }),
+  );
+}
