@@ -108,6 +108,15 @@ verb("import", "take an exported folder (or .tar.zst file) into the store, once 
     exitCode = await importCommand(folder, session);
   });
 
+verb("claims", "judge the claims of claims/ on stored results: holds, fails, not yet measured")
+  .argument("[names...]")
+  .addOption(new Option("--claims <dir>", "folder of claims").default("claims"))
+  .action(async (names, options, command) => {
+    const { claimsCommand } = await import("./claims.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await claimsCommand(names, options, session);
+  });
+
 verb("fsck", "re-hash everything, quarantine what is damaged")
   .action(async (_, command) => {
     const { fsckCommand } = await import("./fsck.ts");
