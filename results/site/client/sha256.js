@@ -60,8 +60,7 @@ export function createHash(algorithm) {
     digest() {
       const digest = sha256(bytes);
       const view = new DataView(digest.buffer);
-      digest.readUInt32LE = (at) => view.getUint32(at, true);
-      return digest;
+      return Object.assign(digest, { readUInt32LE: (at) => view.getUint32(at, true) });
     },
   };
   return hash;
