@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 import { Writer } from "./durable.ts";
 import { moduleDigest } from "./module_graph.ts";
+import { fsck } from "./fsck.ts";
+import { stageKey } from "./key.ts";
 import { Sources } from "./sources.ts";
+import { Store } from "./store.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -19,7 +22,7 @@ async function checkout() {
     writer[Symbol.dispose]();
     Deno.removeSync(folder, { recursive: true });
   };
-  return { root, sources, writer, save, [Symbol.dispose]: close };
+  return { folder, root, sources, writer, save, [Symbol.dispose]: close };
 }
 
 Deno.test("Sources gives the text of a module that has changed since", async () => {
@@ -51,4 +54,31 @@ Deno.test("Sources does not give a stored text that was changed", async () => {
   t.save("a.json", "3");
   assert.equal(t.sources.stored("a.json", digest), undefined);
   assert.equal(t.sources.read("a.json", digest, t.root), undefined);
+});
+
+Deno.test("fsck() moves a damaged text aside", async () => {
+  using t = await checkout();
+  const digest = t.save("a.ts", "export const tau = 1;\n");
+  using store = Store.open(`${t.folder}/store`);
+  const code = { modules: { "a.ts": digest }, packages: {} };
+  const key = stageKey({ entry: "a.ts", code, parameters: {}, inputs: {}, outputs: {}, seed: 0 });
+  const machine = { host: "", cores: 1, memory: 1, os: "" };
+  const rest = {
+    outputs: {},
+    seconds: 0,
+    budget: { environmentSteps: 0, gradientSteps: 0 },
+    created: "",
+    machine,
+  };
+  store.commit(
+    key,
+    { key: key.key, entry: "a.ts", name: "a", experiment: "a", seed: 0, ...rest },
+    encode(""),
+  );
+  t.sources.keep(code.modules, t.writer, t.root);
+  assert.deepEqual(fsck(store).damage, []);
+  Deno.chmodSync(t.sources.path(digest), 0o644);
+  Deno.writeTextFileSync(t.sources.path(digest), "export const tau = 3;\n");
+  assert.deepEqual(fsck(store).damage.map(({ kind, problem }) => [kind, problem]), [["source", "damaged"]]);
+  assert.deepEqual(t.sources.list(), []);
 });

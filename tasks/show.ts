@@ -101,7 +101,8 @@ export async function showCommand(
 }
 
 function findRun(head: string, store: Store): { plan: Plan; stages: StageStatus[] } {
-  const found = store.runs().filter(({ plan, keys, result }) =>
+  const runs = [...store.runs(), ...store.history().map(({ run }) => run)];
+  const found = runs.filter(({ plan, keys, result }) =>
     [plan.definition, result ?? "", ...Object.values(keys)].some((hash) => hash.startsWith(head))
   );
   if (found.length === 0) {

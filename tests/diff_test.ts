@@ -1,6 +1,8 @@
 /** What `exp diff` prints, against golden files: UPDATE_GOLDEN=1 deno test -A tests/diff_test.ts writes them anew. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { filesOf } from "../lab/bundle.ts";
+import { names } from "../lab/durable.ts";
 import { clone, exp, run, temporary, TINY } from "./lab_command.ts";
 
 const COINS = ["--experiments", "tests/lab_reports/"];
@@ -10,6 +12,11 @@ async function golden(name: string, actual: string): Promise<void> {
   if (Deno.env.get("UPDATE_GOLDEN")) await Deno.writeTextFile(url, actual);
   assert.equal(actual, await Deno.readTextFile(url));
 }
+
+/** Files of a store's module texts that contain `text`. */
+const sources = (store: string, text: string) =>
+  filesOf(join(store, "sources")).map((path) => join(store, "sources", path))
+    .filter((path) => Deno.readTextFileSync(path).includes(text));
 
 async function diff(args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await exp(["diff", ...args]);
@@ -71,12 +78,19 @@ Deno.test("diff of one changed constant shows the code as it was, of a changed g
   );
   const c = await run(repo.store, smoke, repo.root);
   await golden("graph.txt", await diff([b.result!, c.result!, ...store]));
-  await Deno.remove(join(repo.store, "sources"), { recursive: true });
+  const shown = await exp(["show", a.result!, ...TINY, ...store, "--json"]);
+  assert.equal(JSON.parse(shown.stdout).result, a.result, "an earlier run is found by its result");
+  for (const path of sources(repo.store, "DIGITS = 5")) Deno.removeSync(path);
   assert.match(
     await diff([a.result!, b.result!, ...store]),
     /\nCode\n {2}tests\/lab_stages\/rounding.ts changed \(summary\); its text is not kept for b\n\n/,
     "the checkout still has the text of a",
   );
+  assert.equal(names(join(repo.store, "history")).length, 3);
+  assert.equal((await exp(["gc", "--yes", ...TINY, ...store], repo.root)).code, 0);
+  assert.equal(names(join(repo.store, "history")).length, 1, "gc forgets runs of code that is gone");
+  assert.deepEqual(sources(repo.store, "DIGITS = 6"), [], "and their texts");
+  assert.ok(sources(repo.store, "").length > 0);
 });
 
 Deno.test("diff of stages that were not made says so; wrong names are one line and exit 2", async () => {
