@@ -17,6 +17,7 @@ import * as pretrainCritic from "../stages/pretrain_critic.ts";
 import * as steering from "../stages/steering_training.ts";
 import * as trainDsrl from "../stages/train_dsrl.ts";
 import * as trainResidual from "../stages/train_residual.ts";
+import { pixels, steeredFromPixels } from "./steering/from_pixels.ts";
 import pld, {
   first as pldStates,
   hyperparameters as pldHyperparameters,
@@ -42,6 +43,8 @@ export const shared = {
 export const hyperparameters = z.strictObject({
   ...shared,
   learner: dsrl.hyperparameters.prefault({}),
+  observation: z.enum(["states", "pixels"]).default("states").describe("what actor and critics see"),
+  pixels: pixels.prefault({}).describe("how they see pictures, where they do"),
   pld: z.strictObject({
     run: z.boolean().default(true).describe("PLD's specialist beside it, as pld-tabletop trains it"),
     offline,
@@ -173,7 +176,8 @@ function graph(
   { hyperparameters: h }: { readonly hyperparameters: z.output<typeof hyperparameters> },
 ): Graph {
   const start = steeredBase(stage, h);
-  const ours = steered(stage, h, start);
+  const steer = h.observation === "pixels" ? steeredFromPixels : steered;
+  const ours = steer(stage, h, start);
   const other = h.pld.run ? residual(stage, h, start) : { evaluations: {}, curves: {} };
   return {
     evaluations: { ...start.evaluations, ...ours.evaluations, ...other.evaluations },
@@ -267,6 +271,9 @@ export default experiment({
     published,
     "full-noise": { "noise.shape": "full" },
     knots: { "noise.shape": "knots" },
+    // A call holds the pictures of all its iterations: 50 MB each.
+    pixels: { observation: "pixels", "online.iterations": 2 },
+    "pixels-smoke": { ...smoke, observation: "pixels", "pixels.edge": 24, "pld.run": false },
   },
   graph,
 });

@@ -27,25 +27,24 @@ import {
   initializeActor,
 } from "./noise_actor.ts";
 
-const encoderSettings = {
+/** What pictures add to the hyperparameters. */
+export const pixelSettings = {
   filters: z.int().min(1).default(32).describe("Filters of each convolution of an encoder"),
   latent: z.int().min(1).default(50).describe("Numbers that an encoder makes of the pictures"),
-};
-
-/** Those of DSRL-SAC, and the encoder's. */
-export const hyperparameters = dsrl.hyperparameters.extend({
-  ...encoderSettings,
   colorJitter: z.boolean().default(true).describe(
     "Jitters colors in training; true, as the public learner, whose launch script does not say otherwise",
   ),
-});
+} as const;
+
+/** Those of DSRL-SAC, and the pictures'. */
+export const hyperparameters = dsrl.hyperparameters.extend(pixelSettings);
 /** Parsed hyperparameters. */
 export type Hyperparameters = z.output<typeof hyperparameters>;
 
 /** What an actor is made of, as a stage is told that opens a stored one. */
 export const actorForm = stateActorForm.extend({
-  filters: encoderSettings.filters.removeDefault(),
-  latent: encoderSettings.latent.removeDefault(),
+  filters: pixelSettings.filters.removeDefault(),
+  latent: pixelSettings.latent.removeDefault(),
 });
 /** Parsed form of an actor. */
 export type PixelActorForm = z.output<typeof actorForm>;
