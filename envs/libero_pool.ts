@@ -10,7 +10,7 @@ import {
   type Task,
 } from "./environment.ts";
 import { actionSize, LiberoLane } from "./libero_lane.ts";
-import { type Camera, episodeSeed, type Protocol } from "./libero_protocols.ts";
+import { type Camera, episodeSeed, type Protocol, type Renderer } from "./libero_protocols.ts";
 import type { Deadlines, WorkerCommand } from "./libero_worker.ts";
 
 /** What a pool is opened with. */
@@ -40,13 +40,14 @@ export interface LiberoPoolOptions {
 /** The repository: what Python runs from it is in the simulator's fingerprint, not among the modules of a key. */
 const repository = fileURLToPath(new URL("../", import.meta.url));
 
-/** The command that starts the repository's worker in the interpreter `python`. */
-export function workerCommand(python: string): WorkerCommand {
+/** The command that starts the repository's worker in the interpreter `python`; cameras are drawn by `renderer`. */
+export function workerCommand(python: string, renderer: Renderer = "osmesa"): WorkerCommand {
   return {
     program: python,
     args: ["-u", "-m", "libero_worker"],
     env: {
       PYTHONPATH: join(repository, "python"),
+      MUJOCO_GL: renderer,
       PYTHONDONTWRITEBYTECODE: "1",
       PYTHONNOUSERSITE: "1",
       // One thread a process: sums depend on it, and processes share the cores.

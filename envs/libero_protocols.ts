@@ -23,6 +23,9 @@ export interface Camera {
   readonly height: number;
 }
 
+/** What draws pictures: OSMesa on the CPU, EGL on a GPU (or in software, where there is none). */
+export type Renderer = "osmesa" | "egl";
+
 /** How a suite is evaluated. */
 export interface Protocol {
   /** Name of the preset. */
@@ -130,14 +133,19 @@ export function episodeSeed(protocol: Protocol, suite: string, task: string, sta
 }
 
 /** What a report says of the world of its numbers, in one line. */
-export function describeProtocol(protocol: Protocol, suite: string, cameras: readonly Camera[]): string {
+export function describeProtocol(
+  protocol: Protocol,
+  suite: string,
+  cameras: readonly Camera[],
+  renderer: Renderer = "osmesa",
+): string {
   const { name, settle, trials, seedRule, replan, source } = protocol;
   const known = Object.hasOwn(protocol.steps, suite) ? "" : " (the longest budget: the suite is not known)";
   const sees = cameras.length === 0
     ? "state-based observations (proprioception and object poses), no images"
     : `images of ${
       cameras.map(({ name, width, height }) => `${name} (${width} x ${height})`).join(" and ")
-    } beside the state`;
+    } by ${renderer} beside the state`;
   return `LIBERO ${suite}, protocol ${name} (${source}): ${stepBudget(protocol, suite)} steps${known}, ` +
     `${settle} settle steps before them, ${trials} trials a task, seed ${seedRule}, ` +
     `${replan === null ? "replanning as the policy says" : `replanning every ${replan} steps`}, ${sees}`;

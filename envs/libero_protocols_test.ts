@@ -42,6 +42,6 @@ Deno.test("describeProtocol() says every number", () => {
   assert.match(describeProtocol(protocols.ours, "mine", []), /520 steps \(the longest budget/);
   assert.match(
     describeProtocol(protocols["lerobot-0.6"], "mine", [{ name: "agentview", width: 360, height: 360 }]),
-    /images of agentview \(360 x 360\)/,
+    /images of agentview \(360 x 360\) by osmesa/,
   );
 });

@@ -7,7 +7,13 @@ import type { Task } from "../envs/environment.ts";
 import { LiberoExpert } from "../envs/libero_expert.ts";
 import { fingerprint as installed, libero } from "../envs/libero_install.ts";
 import { LiberoPool, workerCommand } from "../envs/libero_pool.ts";
-import { type Camera, describeProtocol, type ProtocolName, protocols } from "../envs/libero_protocols.ts";
+import {
+  type Camera,
+  describeProtocol,
+  type ProtocolName,
+  protocols,
+  type Renderer,
+} from "../envs/libero_protocols.ts";
 import { readScene } from "../envs/libero_scene.ts";
 import { liberoTasks } from "../envs/libero_tasks.ts";
 import type { World } from "./world.ts";
@@ -26,6 +32,8 @@ export interface LiberoSettings {
       readonly height?: number | undefined;
     }[]
     | undefined;
+  /** What draws the images. Never chosen by what happens to work: other renderers give other pixels. */
+  readonly renderer?: Renderer | undefined;
 }
 
 /**
@@ -50,7 +58,7 @@ export function open(settings: LiberoSettings): World {
         suite,
         tasks,
         root,
-        command: workerCommand(python),
+        command: workerCommand(python, settings.renderer),
         protocol,
         cameras,
         lanes,
@@ -71,7 +79,12 @@ export function fingerprint(_: LiberoSettings): ReturnType<typeof installed> {
 
 /** The world of a number, in one line for its report. */
 export function describe(settings: LiberoSettings): string {
-  return describeProtocol(protocols[settings.protocol], settings.suite, camerasOf(settings));
+  return describeProtocol(
+    protocols[settings.protocol],
+    settings.suite,
+    camerasOf(settings),
+    settings.renderer,
+  );
 }
 
 function camerasOf({ protocol, cameras = [] }: LiberoSettings): Camera[] {

@@ -27,6 +27,8 @@ const libero = z.strictObject({
     height: z.int().min(8).max(1024).optional().describe("rows; left out: the protocol's"),
   })).min(1).optional()
     .describe("what observations hold images of; left out: none, which is some ten times faster"),
+  renderer: z.enum(["osmesa", "egl"]).optional()
+    .describe("what draws the images; left out: osmesa, which needs no GPU; other renderers, other pixels"),
 });
 
 const settings = z.discriminatedUnion("name", [
