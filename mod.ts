@@ -98,6 +98,7 @@ export const residual: typeof residualMethod = residualMethod;
 // Environments: what an environment is, the ten tabletop tasks, many environments over workers, the scripted expert.
 export {
   assertInitialState,
+  type CameraSettings,
   type Environment,
   evaluationStates,
   type Image,
@@ -123,7 +124,7 @@ export {
   type Normalization,
   normalize,
 } from "./data/normalization.ts";
-export { Replay, type RowShapes } from "./data/replay.ts";
+export { Replay, type ReplayOptions, type Rows, type RowShapes } from "./data/replay.ts";
 export { returnToGo, rewards } from "./data/returns.ts";
 export { decodeMixedSafetensors, decodeSafetensors, encodeSafetensors } from "./data/safetensors.ts";
 export { type Columns, decodeTable, encodeTable, numbers, strings } from "./data/table.ts";
