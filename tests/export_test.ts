@@ -1,22 +1,38 @@
 /** `exp export` and `exp import`: the same hashes in another store, and nothing of a folder that is not whole. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { checksums, fileDigest, FILES, filesOf } from "../lab/bundle.ts";
 import { importRuns } from "../lab/import.ts";
 import { seal, unseal } from "../lab/sealed.ts";
 import { Store } from "../lab/store.ts";
-import { ALL_HIT, exp, run, states, temporary, TINY } from "./lab_command.ts";
+import { ALL_HIT, exp, run, type RunDocument, states, temporary, TINY } from "./lab_command.ts";
 
 const SMOKE = ["--preset", "smoke"];
 
-/** A folder with a store, an export of its smoke run and room for more. */
-async function exported() {
-  const folder = await temporary();
-  const [store, target] = [join(folder.path, "store"), join(folder.path, "export")];
-  const made = await run(store, SMOKE);
+let made: RunDocument;
+let original: Awaited<ReturnType<typeof temporary>>;
+
+Deno.test.beforeAll(async () => {
+  original = await temporary();
+  const store = join(original.path, "store");
+  made = await run(store, SMOKE);
+  const target = join(original.path, "export");
   const { code, stderr } = await exp(["export", "tiny-walks", target, ...SMOKE, ...TINY, "--store", store]);
   assert.equal(code, 0, stderr);
-  return { ...folder, store, target, made, other: join(folder.path, "other") };
+});
+
+Deno.test.afterAll(() => original[Symbol.asyncDispose]());
+
+/** A copy of a store, an export of its smoke run, and room for another store. */
+async function exported() {
+  const folder = await temporary();
+  for (const path of filesOf(original.path)) {
+    await Deno.mkdir(dirname(join(folder.path, path)), { recursive: true });
+    await Deno.copyFile(join(original.path, path), join(folder.path, path));
+    await Deno.chmod(join(folder.path, path), 0o644);
+  }
+  const [store, target, other] = ["store", "export", "other"].map((name) => join(folder.path, name));
+  return { ...folder, store: store!, target: target!, made, other: other! };
 }
 
 /** Files of a folder with their digests. */
