@@ -22,6 +22,8 @@ import { hyperparameters as pldHyperparameters, smoke as pldSmoke, tabletop } fr
 
 const { tasks, lanes, demonstrations, base, evaluation } = pldHyperparameters.shape;
 
+const unique = (values: readonly number[]) => new Set(values).size === values.length;
+
 /** What collecting and training need, whatever the method. */
 export const shared = {
   tasks,
@@ -47,7 +49,8 @@ export const hyperparameters = z.strictObject({
   ...shared,
   learner: cfgFlow.hyperparameters.prefault({}),
   guidance: z.strictObject({
-    candidates: z.array(z.number().min(0)).min(1).default([1, 1.5, 2, 3]).describe("s to choose from"),
+    candidates: z.array(z.number().min(0)).min(1).refine(unique, "each s once").default([1, 1.5, 2, 3])
+      .describe("s to choose from"),
     states: z.int().min(1).max(10_000).default(100).describe("training states of each task to choose on"),
   }).prefault({}),
   ablations: z.boolean().default(true).describe(
@@ -168,7 +171,7 @@ export function graph(
       stage(trainCfgFlow, { ...policy, ...inputs }, { ...parameters, learner: h.learner }, { name }),
     );
     const { held, choice: chosen } = sweep(name, trained);
-    evaluations[`${name}.s0`] = measureGuided(name, trained, 0);
+    if (!h.guidance.candidates.includes(0)) evaluations[`${name}.s0`] = measureGuided(name, trained, 0);
     h.guidance.candidates.forEach((guidance, i) => evaluations[`${name}.s${guidance}`] = held[i]!);
     comparisons.push({ after: name, before: `${name}.s0` });
     if (round === 0 && h.ablations) {
@@ -208,7 +211,7 @@ export const sharedSmoke = {
   ),
   "sampling.groups": 2,
   "sampling.rollouts": 4,
-  "sampling.attempts": 40,
+  "sampling.attempts": 150,
   "rounds": 2,
 };
 
