@@ -11,7 +11,7 @@ export interface End {
 }
 
 const memory =
-  'probably out of memory: each process takes some 700 MB, use fewer lanes or "--workers" and stop other programs';
+  "probably out of memory: each process takes some 700 MB, use fewer lanes or stop other programs";
 
 /** What a line on stderr means, first match first. */
 const causes: readonly (readonly [RegExp, string | ((match: RegExpExecArray) => string)])[] = [

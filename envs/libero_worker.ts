@@ -26,8 +26,8 @@ export type Deadlines = Readonly<Record<RequestKind, { readonly total: number; r
 export const deadlines: Deadlines = {
   // Nothing can beat while the interpreter starts, and little while packages are imported.
   hello: { total: 90_000, silence: 90_000 },
-  open: { total: 300_000, silence: 90_000 },
-  reset: { total: 300_000, silence: 30_000 },
+  open: { total: 180_000, silence: 90_000 },
+  reset: { total: 120_000, silence: 30_000 },
   step: { total: 60_000, silence: 15_000 },
   close: { total: 2_000, silence: 2_000 },
 };

@@ -1,6 +1,7 @@
 """`python -u -m libero_worker`: requests on stdin, replies on what was stdout; nothing else can reach that pipe."""
 
 import os
+import signal
 import sys
 
 from .simulator import prepare_environment
@@ -8,6 +9,8 @@ from .simulator import prepare_environment
 
 def main() -> None:
     """Takes descriptor 1 away from everybody else, then serves."""
+    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
