@@ -6,9 +6,10 @@
  */
 import type { Stream } from "../random.ts";
 import type { Expert, ObjectState, Observation, Task } from "./environment.ts";
-import { type Grasp, planGrasp } from "./libero_grasp.ts";
+import { cornerSide, type Grasp, planGrasp, usualSide } from "./libero_grasp.ts";
+import { rotationTo, straightDown } from "./libero_hand.ts";
 import { placeOf } from "./libero_place.ts";
-import { type Goal, ownerOf, type Scene } from "./libero_scene.ts";
+import { assertDemonstrable, type Goal, ownerOf, type Scene } from "./libero_scene.ts";
 import { extent, inWorld } from "./libero_shapes.ts";
 
 type Phase = "hover" | "descend" | "close" | "lift" | "carry" | "lower" | "open" | "retreat";
@@ -24,8 +25,8 @@ const noiseMemory = 0.7;
 const releaseHeight = 0.012;
 /** The object has slipped when it is so far from where the fingers took it (m). */
 const slip = 0.05;
-/** Grasps of one object before the expert gives up. */
-const attempts = 4;
+/** Control steps after which a way that leads nowhere is given up. */
+const patience = 60;
 
 /** One episode's expert: open a new one after every reset. */
 export class LiberoExpert implements Expert {
@@ -39,15 +40,20 @@ export class LiberoExpert implements Expert {
   readonly #offset: readonly [number, number];
   readonly #disturbance = new Float64Array(6);
   #goal = 0;
-  #attempt = 0;
+  /** Sides of the present target that were grasped in vain. */
+  readonly #tried: number[] = [];
   #phase: Phase = "hover";
   #phaseSteps = 0;
   #grasp: Grasp | undefined;
+  /** Where the target was when the grasp was planned. */
+  #planned = new Float64Array(3);
   /** What the hand is doing, as its axis in the xy plane. */
   #fingers: readonly [number, number] = [0, 1];
   /** Height of the hand when the fingers closed, and the object's offset from it, [3]. */
   #taken: { readonly height: number; readonly offset: readonly number[] } | undefined;
   #lowest = Infinity;
+  /** Control steps of a descent without waiting. */
+  #pressed = 0;
 
   /**
    * Draws the episode's habits from `random`, and the noise of every step as well where `noise` is wanted.
@@ -60,12 +66,12 @@ export class LiberoExpert implements Expert {
     this.#goals = scene.goals;
     this.#random = random;
     this.#habits = {
-      gain: random.uniform(0.95, 1.25),
+      gain: random.uniform(1.3, 1.8),
       speed: random.uniform(0.8, 1),
       hover: random.uniform(0.06, 0.085),
       deeper: random.uniform(-0.002, 0.003),
       lift: random.uniform(0.15, 0.18),
-      side: (135 + random.uniform(-12, 12)) * Math.PI / 180,
+      side: usualSide + random.uniform(-0.2, 0.2),
       noise: random.uniform(0.02, 0.12) * (noise ? 1 : 0),
     };
     this.#closeSteps = 9 + random.integer(3);
@@ -80,26 +86,32 @@ export class LiberoExpert implements Expert {
     const boxes = this.#scene.shapes.get(goal.target) ?? [];
     const { hover, lift, speed } = this.#habits;
     let wanted: number[] = [hand[0]!, hand[1]!, hand[2]!];
-    let limit = speed, closed = true;
+    let limit = speed, gain = this.#habits.gain, closed = true;
     switch (this.#phase) {
       case "hover": {
         closed = false;
-        this.#grasp ??= this.#plan(goal, target);
+        if (!this.#grasp || this.#moved(target)) this.#grasp = this.#plan(goal, observation);
         const at = this.#graspPoint(target);
         const high = at[2]! + hover, across = Math.hypot(at[0]! - hand[0]!, at[1]! - hand[1]!);
         // Rise before crossing to an object that stands high.
         wanted = high - hand[2]! > 0.05 && across > 0.03
           ? [hand[0]!, hand[1]!, high + 0.02]
           : [at[0]!, at[1]!, high];
-        if (across < 0.01 && Math.abs(high - hand[2]!) < 0.03) this.#enter("descend");
+        const slow = Math.hypot(observation.velocity[0]!, observation.velocity[1]!) < 0.1;
+        if (slow && across < 0.01 && Math.abs(high - hand[2]!) < 0.03) this.#enter("descend");
+        else if (this.#phaseSteps > patience) this.#again();
         break;
       }
       case "descend": {
         closed = false;
         const at = this.#graspPoint(target);
-        wanted = [...at];
+        // The arm drifts sideways while it sinks: wait for it above the object.
+        const across = Math.hypot(at[0]! - hand[0]!, at[1]! - hand[1]!);
+        gain *= 1.6;
+        const waits = across > 0.01 && hand[2]! > at[2]! + 0.035 && this.#phaseSteps < patience;
+        wanted = [at[0]!, at[1]!, waits ? at[2]! + 0.045 : at[2]!];
         const near = Math.hypot(at[0]! - hand[0]!, at[1]! - hand[1]!, at[2]! - hand[2]!);
-        if (near < 0.006 || this.#phaseSteps > 20) this.#enter("close");
+        if (near < 0.006 || (!waits && ++this.#pressed > 20)) this.#enter("close");
         break;
       }
       case "close":
@@ -110,7 +122,7 @@ export class LiberoExpert implements Expert {
         break;
       case "lift": {
         const high = Math.max(
-          this.#taken!.height + (this.#inDrawer(goal) ? 0.12 : 0.05),
+          this.#taken!.height + (this.#drawerOf(goal) ? 0.12 : 0.05),
           place.obstacle + lift,
         );
         wanted = [hand[0]!, hand[1]!, high];
@@ -132,7 +144,9 @@ export class LiberoExpert implements Expert {
         const high = Math.max(low, place.obstacle + lift);
         wanted = [across[0]!, across[1]!, far > 0.12 ? high : low];
         if (this.#lost(target, hand)) this.#again();
-        else if (far < 0.01 && hand[2]! < low + 0.03) this.#enter("lower");
+        else if (far < (this.#phaseSteps > patience ? 0.04 : 0.012) && hand[2]! < low + 0.03) {
+          this.#enter("lower");
+        }
         break;
       }
       case "lower": {
@@ -161,18 +175,31 @@ export class LiberoExpert implements Expert {
         break;
     }
     this.#phaseSteps++;
-    return this.#action(observation, wanted, limit, closed);
+    return this.#action(observation, wanted, { gain, limit, closed });
   }
 
-  #plan(goal: Goal, target: ObjectState): Grasp {
-    const drawer = this.#inDrawer(goal);
-    const side = this.#habits.side + (drawer ? Math.PI / 9 : 0) + (this.#attempt % 2) * Math.PI;
-    const deeper = this.#habits.deeper + 0.004 * this.#attempt;
-    const grasp = planGrasp(goal.target, this.#scene.shapes.get(goal.target) ?? [], target, { side, deeper });
-    const tip = inWorld(target, grasp.axis);
+  #plan(goal: Goal, { objects }: Observation): Grasp {
+    const drawer = this.#drawerOf(goal);
+    const side = drawer && objects[drawer]
+      ? cornerSide(objects[drawer]) + (this.#habits.side - usualSide) / 4
+      : this.#habits.side;
+    const solid = (name: string) => ({ boxes: this.#scene.shapes.get(name) ?? [], pose: objects[name]! });
+    const others = [...this.#scene.shapes.keys()].filter((name) => name !== goal.target && objects[name]);
+    const grasp = planGrasp(goal.target, solid(goal.target), others.map(solid), {
+      side,
+      deeper: this.#habits.deeper + 0.003 * this.#tried.length,
+      tried: this.#tried,
+    });
+    const target = objects[goal.target]!, tip = inWorld(target, grasp.axis);
     const x = tip[0]! - target.position[0]!, y = tip[1]! - target.position[1]!, length = Math.hypot(x, y);
     this.#fingers = [x / length, y / length];
+    this.#planned = target.position.slice();
     return grasp;
+  }
+
+  /** Whether the target is no longer where the grasp was planned: it fell or was pushed. */
+  #moved({ position }: ObjectState): boolean {
+    return Math.hypot(...difference(position, this.#planned)) > 0.004;
   }
 
   #graspPoint(target: ObjectState): Float64Array {
@@ -181,10 +208,10 @@ export class LiberoExpert implements Expert {
     return at;
   }
 
-  #inDrawer({ target }: Goal): boolean {
-    return this.#scene.start.some((fact) =>
-      fact.predicate === "in" && fact.target === target && ownerOf(fact.place, this.#scene.articulated)
-    );
+  /** The piece of furniture that the goal's target lies in at the start. */
+  #drawerOf({ target }: Goal): string | undefined {
+    const place = this.#scene.start.find((fact) => fact.predicate === "in" && fact.target === target)?.place;
+    return place && ownerOf(place, this.#scene.articulated);
   }
 
   #lost(target: ObjectState, hand: Float64Array): boolean {
@@ -193,14 +220,14 @@ export class LiberoExpert implements Expert {
   }
 
   #again(): void {
-    this.#attempt = Math.min(attempts, this.#attempt + 1);
+    if (this.#grasp) this.#tried.push(this.#grasp.side);
     this.#grasp = undefined;
     this.#enter("hover");
   }
 
   #next(): void {
     this.#goal = (this.#goal + 1) % this.#goals.length;
-    this.#attempt = 0;
+    this.#tried.length = 0;
     this.#grasp = undefined;
     this.#enter("hover");
   }
@@ -214,13 +241,18 @@ export class LiberoExpert implements Expert {
     this.#phase = phase;
     this.#phaseSteps = 0;
     this.#lowest = Infinity;
+    this.#pressed = 0;
   }
 
-  #action(seen: Observation, wanted: readonly number[], limit: number, closed: boolean): Float64Array {
+  #action(
+    seen: Observation,
+    wanted: readonly number[],
+    { gain, limit, closed }: { gain: number; limit: number; closed: boolean },
+  ): Float64Array {
     const action = new Float64Array(7);
     let largest = 0;
     for (let i = 0; i < 3; i++) {
-      action[i] = this.#habits.gain * (wanted[i]! - seen.proprioception[i]!) / positionScale;
+      action[i] = gain * (wanted[i]! - seen.proprioception[i]!) / positionScale;
       largest = Math.max(largest, Math.abs(action[i]!));
     }
     if (largest > limit) { for (let i = 0; i < 3; i++) action[i]! *= limit / largest; }
@@ -243,48 +275,4 @@ export class LiberoExpert implements Expert {
   }
 }
 
-/**
- * Checks that the expert knows how to do a task.
- *
- * @throws {Error} when the goal asks for more than picking and placing
- */
-export function assertDemonstrable({ name }: Pick<Task, "name">, scene: Scene): void {
-  const can = "the scripted expert picks and places only";
-  for (const { predicate, target, place } of scene.goals) {
-    if (predicate !== "on" && predicate !== "in") {
-      throw new Error(`Cannot demonstrate "${name}": its goal is to ${predicate} ${target}, ${can}`);
-    }
-    const drawer = predicate === "in" && ownerOf(place, scene.articulated) !== undefined;
-    const open = scene.start.some((fact) => fact.predicate === "open" && fact.target === place);
-    if (drawer && !open) {
-      throw new Error(`Cannot demonstrate "${name}": ${place} must be opened first, ${can}`);
-    }
-  }
-  if (scene.goals.length === 0) {
-    throw new Error(`Cannot demonstrate "${name}": its goal names nothing to move`);
-  }
-}
-
 const difference = (a: Float64Array, b: Float64Array): number[] => [0, 1, 2].map((i) => a[i]! - b[i]!);
-
-/**
- * The hand pointing down with the fingers along a line of the xy plane, row-major. The fingers open along the x axis of
- * robosuite's grip site, which is the world's y axis at home; the hand is turned from there by 90 degrees at most.
- */
-function straightDown([x, y]: readonly [number, number]): Float64Array {
-  const sign = y < 0 ? -1 : 1;
-  const cosine = sign * x, sine = sign * y;
-  return Float64Array.of(cosine, sine, 0, sine, -cosine, 0, 0, 0, -1);
-}
-
-/** The rotation vector (rad, world) that takes `current` to `wanted`, both row-major matrices. */
-function rotationTo(wanted: Float64Array, current: Float64Array): number[] {
-  // wanted * current^T
-  const r = (i: number, j: number) =>
-    wanted[3 * i]! * current[3 * j]! + wanted[3 * i + 1]! * current[3 * j + 1]! +
-    wanted[3 * i + 2]! * current[3 * j + 2]!;
-  const axis = [r(2, 1) - r(1, 2), r(0, 2) - r(2, 0), r(1, 0) - r(0, 1)];
-  const sine = Math.hypot(...axis) / 2, cosine = (r(0, 0) + r(1, 1) + r(2, 2) - 1) / 2;
-  const factor = sine < 1e-9 ? 0 : Math.atan2(sine, cosine) / (2 * sine);
-  return axis.map((x) => x * factor);
-}

@@ -1,5 +1,14 @@
 /** How a parallel gripper that points straight down takes an object: by the wall of a hollow one, else across it. */
-import { type Box, corners, inBody, inWorld, type Pose, rimOf } from "./libero_shapes.ts";
+import {
+  type Box,
+  corners,
+  distanceTo,
+  inBody,
+  inWorld,
+  type Pose,
+  type Rim,
+  rimOf,
+} from "./libero_shapes.ts";
 
 /** Where to grasp, in the body's frame, so that it moves with the object until the fingers close. */
 export interface Grasp {
@@ -9,16 +18,28 @@ export interface Grasp {
   readonly axis: Float64Array;
   /** Metres below `point` in the world. */
   readonly depth: number;
+  /** The side it comes from, radians in the world. */
+  readonly side: number;
 }
 
-/** What an episode does in its own way. */
+/** What an episode does in its own way, and what it learnt. */
 export interface GraspHabits {
-  /** For hollow objects: the side seen from the centre, radians in the world; 0 is along x. */
+  /** The side of a hollow object that is liked best, seen from its centre, radians in the world; 0 is along x. */
   readonly side: number;
   /** Metres that the grasp is deeper than usual. */
   readonly deeper: number;
+  /** Sides that were tried in vain. */
+  readonly tried: readonly number[];
 }
 
+/** An object as it lies. */
+export interface Solid {
+  readonly boxes: readonly Box[];
+  readonly pose: Pose;
+}
+
+/** The side of a hollow object that the arm reaches best: towards the robot and to its left. */
+export const usualSide = 3 * Math.PI / 4;
 /** The panda's fingers open to 8 cm; a wider object is not grasped across. */
 const widest = 0.075;
 /** Below the rim of a hollow object the grip site stops here (m), where the floor inside leaves room. */
@@ -30,17 +51,44 @@ const fingertip = 0.01;
 /** Outer corners of a rim made of boxes lie further out than the wall below them. */
 const wallInside = 0.95;
 
+/** An open finger is so far from the grip site (m), and so thick with some room around it. */
+const fingerReach = 0.045, fingerRoom = 0.022;
+
 /**
- * Plans a grasp of an object that stands as `pose` says.
+ * Plans a grasp of an object among others.
  *
  * @throws {Error} when the object is wider than the gripper opens
  */
-export function planGrasp(name: string, boxes: readonly Box[], pose: Pose, habits: GraspHabits): Grasp {
+export function planGrasp(
+  name: string,
+  { boxes, pose }: Solid,
+  others: readonly Solid[],
+  habits: GraspHabits,
+): Grasp {
   const rim = rimOf(boxes, pose);
   if (!rim || rim.radius < 0.03) return graspAcross(name, boxes, pose, habits);
-  const direction = [Math.cos(habits.side), Math.sin(habits.side), 0];
+  // Sides up to 90 degrees from the one liked best; beyond, the hand is far from the robot.
+  const ranked = [0, 30, -30, 60, -60, 90, -90].map((degrees) => {
+    const side = habits.side + degrees * Math.PI / 180;
+    const grasp = graspRim(rim, pose, side, habits.deeper);
+    const finger = inWorld(pose, grasp.point.map((x, i) => x + fingerReach * grasp.axis[i]!));
+    finger[2]! -= grasp.depth + fingertip;
+    const room = Math.min(fingerRoom, ...others.map((other) => clearance(other, finger)));
+    const near = habits.tried.some((earlier) => Math.abs(Math.sin((side - earlier) / 2)) < 0.2);
+    return { grasp, cost: Math.abs(degrees) / 90 + 4 * (1 - room / fingerRoom) + (near ? 2 : 0) };
+  });
+  return ranked.reduce((best, next) => next.cost < best.cost ? next : best).grasp;
+}
+
+/** Distance from a point in the world to an object (m). */
+function clearance({ boxes, pose }: Solid, point: Float64Array): number {
+  const local = inBody(pose, point.map((x, i) => x - pose.position[i]!));
+  return boxes.reduce((least, box) => Math.min(least, distanceTo(box, local)), Infinity);
+}
+
+function graspRim(rim: Rim, pose: Pose, side: number, deeper: number): Grasp {
   // The direction in the plane of the rim.
-  const outward = inBody(pose, direction);
+  const outward = inBody(pose, [Math.cos(side), Math.sin(side), 0]);
   const along = outward.reduce((sum, x, i) => sum + x * rim.up[i]!, 0);
   const flat = outward.map((x, i) => x - along * rim.up[i]!);
   const length = Math.hypot(...flat);
@@ -48,7 +96,8 @@ export function planGrasp(name: string, boxes: readonly Box[], pose: Pose, habit
   return {
     point: rim.center.map((x, i) => x + wallInside * rim.radius * axis[i]!),
     axis,
-    depth: Math.min(rimDepth, 0.6 * rim.depth) + habits.deeper,
+    depth: Math.min(rimDepth, 0.6 * rim.depth) + deeper,
+    side,
   };
 }
 
@@ -85,6 +134,7 @@ function graspAcross(name: string, boxes: readonly Box[], pose: Pose, { side, de
     point: inBody(pose, [x - pose.position[0]!, y - pose.position[1]!, height - pose.position[2]!]),
     axis: inBody(pose, [...best.axis, 0]),
     depth: 0,
+    side,
   };
 }
 
@@ -98,4 +148,15 @@ const unknown: Box = {
 function span(points: readonly Float64Array[], [x, y]: readonly [number, number]): [number, number] {
   const along = points.map((point) => point[0]! * x + point[1]! * y);
   return [Math.min(...along), Math.max(...along)];
+}
+
+/**
+ * The side (rad) on which the outer finger has room beside a bowl in a drawer: towards a corner, nearest to the usual
+ * side. Drawers of LIBERO are 21 cm wide along the furniture's x axis, and 16 cm deep.
+ */
+export function cornerSide({ quaternion }: Pose): number {
+  const yaw = 2 * Math.atan2(quaternion[3]!, quaternion[0]!), corner = 37 * Math.PI / 180;
+  const away = (side: number) => 1 - Math.cos(side - usualSide);
+  return [corner, -corner, Math.PI + corner, Math.PI - corner].map((turn) => yaw + turn)
+    .reduce((best, side) => away(side) < away(best) ? side : best);
 }

@@ -66,6 +66,28 @@ export function readScene(root: string, { suite, name }: Pick<Task, "suite" | "n
   };
 }
 
+/**
+ * Checks that the expert knows how to do a task.
+ *
+ * @throws {Error} when the goal asks for more than picking and placing
+ */
+export function assertDemonstrable({ name }: Pick<Task, "name">, scene: Scene): void {
+  const can = "the scripted expert picks and places only";
+  for (const { predicate, target, place } of scene.goals) {
+    if (predicate !== "on" && predicate !== "in") {
+      throw new Error(`Cannot demonstrate "${name}": its goal is to ${predicate} ${target}, ${can}`);
+    }
+    const drawer = predicate === "in" && ownerOf(place, scene.articulated) !== undefined;
+    const open = scene.start.some((fact) => fact.predicate === "open" && fact.target === place);
+    if (drawer && !open) {
+      throw new Error(`Cannot demonstrate "${name}": ${place} must be opened first, ${can}`);
+    }
+  }
+  if (scene.goals.length === 0) {
+    throw new Error(`Cannot demonstrate "${name}": its goal names nothing to move`);
+  }
+}
+
 /** The object that a name is or is a part of: "basket_1" of "basket_1_contain_region". */
 export function ownerOf(name: string, objects: Iterable<string>): string | undefined {
   return [...objects].filter((object) => name === object || name.startsWith(`${object}_`))

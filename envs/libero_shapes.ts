@@ -91,10 +91,10 @@ export function inBody({ quaternion: [w, x, y, z] }: Pose, direction: ArrayLike<
   return out;
 }
 
-/** Whether a point of the body's frame lies in a box, with a millimetre to spare. */
-function inside({ center, quaternion, half }: Box, point: Float64Array): boolean {
+/** Distance from a point of the body's frame to a box (m); 0 inside. */
+export function distanceTo({ center, quaternion, half }: Box, point: Float64Array): number {
   const local = inBody({ position: center, quaternion }, point.map((x, i) => x - center[i]!));
-  return local.every((x, i) => Math.abs(x) <= half[i]! + 0.001);
+  return Math.hypot(...local.map((x, i) => Math.max(0, Math.abs(x) - half[i]!)));
 }
 
 /**
@@ -132,7 +132,7 @@ export function rimOf(boxes: readonly Box[], pose: Pose): Rim | undefined {
   const point = center.slice();
   for (let depth = 0.002; depth < top - bottom; depth += 0.002) {
     point[axis] = sign * (top - depth);
-    if (boxes.some((box) => inside(box, point))) {
+    if (boxes.some((box) => distanceTo(box, point) < 0.001)) {
       return depth > 0.008 ? { center, radius, up, depth } : undefined;
     }
   }
