@@ -32,9 +32,14 @@ import * as programs from "./engine/program.ts";
 import * as tracing from "./engine/trace.ts";
 import * as experiments from "./lab/experiment.ts";
 import * as flowMethod from "./policies/flow.ts";
+import * as policies from "./policies/policy.ts";
+import * as awrMethod from "./rl/awr.ts";
 import * as calqlMethod from "./rl/calql.ts";
+import * as cfgFlowMethod from "./rl/cfg_flow.ts";
 import * as pldMethod from "./rl/pld.ts";
+import * as ppoMethod from "./rl/ppo.ts";
 import * as residualMethod from "./rl/residual.ts";
+import * as riptMethod from "./rl/ript.ts";
 import * as sacMethod from "./rl/sac.ts";
 
 // Random numbers: streams named by a seed and a path, equal on every machine.
@@ -76,7 +81,10 @@ export const layerNorm: (typeof normalizeLayer)["layerNorm"] = normalizeLayer.la
 // Policies: a stored flow policy in physical units, opened in the engine or as an ONNX program.
 export type { Sizes as FlowSizes } from "./policies/flow.ts";
 export { features, residualState } from "./policies/features.ts";
-export { exportPolicy, FlowPolicy, type PolicyNormalization } from "./policies/policy.ts";
+export { FlowPolicy, type PolicyNormalization } from "./policies/policy.ts";
+
+/** A stored flow policy as a self-contained ONNX program; how it draws chunks may be given. */
+export const exportPolicy: (typeof policies)["exportPolicy"] = policies.exportPolicy;
 
 /** The flow-matching chunk policy: hyperparameters, loss, sampling, update. */
 export const flow: typeof flowMethod = flowMethod;
@@ -91,6 +99,18 @@ export const calql: typeof calqlMethod = calqlMethod;
 
 /** SAC from scratch, without a base: PLD's control. */
 export const sac: typeof sacMethod = sacMethod;
+
+/** RIPT's groups of rollouts and their leave-one-out advantages. */
+export const ript: typeof riptMethod = riptMethod;
+
+/** RIPT's policy update: PPO on a Laplace policy. */
+export const ppo: typeof ppoMethod = ppoMethod;
+
+/** CFG-Flow: a flow policy with a condition "positive", for guidance at sampling. */
+export const cfgFlow: typeof cfgFlowMethod = cfgFlowMethod;
+
+/** Advantage-weighted regression of a flow policy: CFG-Flow's baseline. */
+export const awr: typeof awrMethod = awrMethod;
 
 /** The residual policy that PLD trains: its scale over time and the program that acts. */
 export const residual: typeof residualMethod = residualMethod;
@@ -171,6 +191,7 @@ export {
   type Uplift,
   uplift,
 } from "./results/evaluation.ts";
+export type { GroupsRow } from "./results/groups.ts";
 export {
   buildReport,
   type Cost,
