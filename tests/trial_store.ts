@@ -28,6 +28,8 @@ export interface TrialRun {
   readonly set?: readonly string[];
   /** Name of its stages' module. */
   readonly entry?: string;
+  /** Files of episodes, each the output of a stage of that name. */
+  readonly episodes?: Readonly<Record<string, Uint8Array>>;
 }
 
 const EPISODES = 20;
@@ -61,6 +63,11 @@ export function addRun(
       "evaluate.before": { kind: "evaluation", bytes: evaluation(rates[0]), needs: [] },
       "evaluate.after": { kind: "evaluation", bytes: evaluation(rates[1]), needs: ["train"] },
       "notes": { kind: "document", bytes: document, needs: ["evaluate.before", "evaluate.after"] },
+      ...Object.fromEntries(
+        Object.entries(run.episodes ?? {}).map((
+          [name, bytes],
+        ) => [name, { kind: "episodes" as const, bytes, needs: [] }]),
+      ),
     };
   const keys: Record<string, string> = {};
   const results: { name: string; outputs: Record<string, Output> }[] = [];
