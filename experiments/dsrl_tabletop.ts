@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { type AddStage, experiment, type Graph, type Handle, type Override } from "../lab/experiment.ts";
 import * as dsrl from "../rl/dsrl.ts";
+import { presets, valuesOf } from "../rl/dsrl_presets.ts";
 import { actorFormOf } from "../rl/noise_actor.ts";
 import { assertSteering, steeringNoise } from "../rl/steering_noise.ts";
 import * as clone from "../stages/clone.ts";
@@ -18,11 +19,12 @@ import * as steering from "../stages/steering_training.ts";
 import * as trainDsrl from "../stages/train_dsrl.ts";
 import * as trainResidual from "../stages/train_residual.ts";
 import { pixels, steeredFromPixels } from "./steering/from_pixels.ts";
+import type { WorldSettings } from "../stages/world.ts";
 import pld, {
   first as pldStates,
   hyperparameters as pldHyperparameters,
   smoke as pldSmoke,
-  tabletop as world,
+  tabletop,
 } from "./pld_tabletop.ts";
 
 const { lanes, demonstrations, base, offline, calql, learner, online, evaluation } = pldHyperparameters.shape;
@@ -54,13 +56,14 @@ export const hyperparameters = z.strictObject({
   }).prefault({}).describe("the residual method on the same base"),
 });
 
-type Shared = z.output<z.ZodObject<typeof shared>>;
+/** The shared values; the task is any of the world's. */
+export type Shared = Omit<z.output<z.ZodObject<typeof shared>>, "task"> & { readonly task: string };
 
 /** First training initial state of steering: behind all that PLD's stages use. */
 const FIRST = 20_000_000;
 
 /** The start that every steering experiment on the tabletop shares: the base, and what noise alone does to it. */
-export function steeredBase(stage: AddStage, h: Shared) {
+export function steeredBase(stage: AddStage, h: Shared, world: WorldSettings = tabletop) {
   const { task, base: { horizon, execute }, noise } = h, tasks = [task];
   assertSteering({ noise, horizon, execute });
   const shown = stage(demonstrate, {}, {
@@ -148,6 +151,7 @@ function residual(
   { policy, protocol, measured }: ReturnType<typeof steeredBase>,
 ) {
   const { tasks, execute, lanes } = protocol, task = h.task, { learner } = h.pld;
+  const world = tabletop;
   const successes = { world, task, tasks, execute, lanes, ...h.pld.offline, first: pldStates.offline };
   const { episodes: offline } = stage(collectSuccesses, policy, successes, { name: "offline" });
   const { buffer: _, warmupEpisodes: __, criticUpdates: ___, nextActions: ____, ...pretraining } = learner;
@@ -237,25 +241,9 @@ const pldSmall = Object.fromEntries(
     .map(([path, value]) => [`pld.${path}`, value]),
 );
 
-/** The public LIBERO script's learner on the tabletop: what is left of the overrides is the world's. */
-export const published = {
-  "learner.gamma": 0.999,
-  "learner.rewardScale": 1,
-  "learner.rewardBias": -1,
-  "learner.magnitude": 1,
-  "learner.critics": 10,
-  "learner.reduction": "mean",
-  "learner.activation": "relu",
-  "learner.width": 128,
-  "learner.actorLayerNorm": false,
-  "learner.actorLearningRate": 1e-4,
-  "learner.criticLearningRate": 3e-4,
-  "learner.temperatureLearningRate": 3e-4,
-  "learner.weightDecay": 0,
-  "learner.clipNorm": null,
-  "learner.initialTemperature": 1,
-  "online.updatesPerQuery": 20,
-} as const;
+/** The learner of a published setting on the tabletop: what is left of the overrides is the world's. */
+const learnerOf = (name: keyof typeof presets) =>
+  valuesOf(name, /^learner\.|^online\.(updatesPerQuery|start)$/);
 
 /** What `exp run dsrl-tabletop` runs. */
 export default experiment({
@@ -268,7 +256,10 @@ export default experiment({
   overrides: [...overrides, ...ofPld],
   presets: {
     smoke: { ...smoke, ...pldSmall },
-    published,
+    published: learnerOf("dsrl-libero"),
+    "dsrl-aloha": learnerOf("dsrl-aloha"),
+    "dsrl-franka": learnerOf("dsrl-franka"),
+    "dsrl-rlinf": { ...learnerOf("dsrl-rlinf"), "learner.targetEntropy": null },
     "full-noise": { "noise.shape": "full" },
     knots: { "noise.shape": "knots" },
     // A call holds the pictures of all its iterations: 50 MB each.
