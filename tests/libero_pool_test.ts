@@ -1,10 +1,12 @@
 /** The environment contract and the pool on the real LIBERO. Skipped, with the reason, where it is not set up. */
 import assert from "node:assert/strict";
-import type { InitialState, Observation, Step } from "../envs/environment.ts";
+import { join } from "node:path";
+import type { InitialState, Observation, Step, Task } from "../envs/environment.ts";
 import { type Installation, libero } from "../envs/libero_install.ts";
 import { LiberoPool, workerCommand } from "../envs/libero_pool.ts";
 import { protocols } from "../envs/libero_protocols.ts";
 import { liberoTasks } from "../envs/libero_tasks.ts";
+import { LiberoWorker } from "../envs/libero_worker.ts";
 import { type AnyEnvironment, environmentContract } from "./environment_contract.ts";
 import { alive, play, type Played } from "./libero_harm.ts";
 
