@@ -38,11 +38,21 @@ export interface Exported {
  */
 export function exportRuns(subjects: readonly Subject[], folder: string, store: Store): Exported {
   const runs = subjects.map((subject) => bundled(subject, store));
+  return writeFolder(folder, (temporary) => write(runs, temporary, store));
+}
+
+/**
+ * Makes a folder that appears whole or not at all.
+ *
+ * @throws {UsageError} when it is there already
+ * @throws {StoreError} when it cannot be written
+ */
+export function writeFolder<T>(folder: string, write: (temporary: string) => T): T {
   if (readable(folder)) throw new UsageError(`Cannot export to ${folder}: it is there already`);
   const temporary = join(dirname(folder), `.${crypto.randomUUID()}.tmp`);
   try {
     Deno.mkdirSync(temporary, { recursive: true });
-    const written = write(runs, temporary, store);
+    const written = write(temporary);
     Deno.renameSync(temporary, folder);
     return written;
   } catch (error) {

@@ -94,6 +94,7 @@ asking("diff", "two runs compared: hyperparameters, code, graph, outputs, metric
 asking("export", "a finished run as a folder (or .tar.zst file): outputs, plan, keys, RO-Crate metadata")
   .argument("<name|hash>")
   .argument("<folder>")
+  .option("--metrics", "only what other tools plot: CSV, JSON, TensorBoard events")
   .action(async (subject, folder, options, command) => {
     const { exportCommand } = await import("./export.ts");
     using session = openSession(command.optsWithGlobals());

@@ -210,3 +210,19 @@ Deno.test("what is not finished, not known or in the way is not exported", async
   await refused(["abcdef", t.target], 'Cannot find a run by "abcdef": exp list shows the experiments');
   assert.throws(() => Deno.statSync(join(t.path, "new")), Deno.errors.NotFound);
 });
+
+Deno.test("export --metrics writes a folder of its own, and needs something to write", async () => {
+  await using folder = await temporary();
+  const args = ["export", "tiny-coins", join(folder.path, "metrics"), "--metrics"];
+  const coins = ["--experiments", "tests/lab_reports/", "--store", join(folder.path, "store")];
+  const empty = await exp([...args, ...coins]);
+  assert.deepEqual([empty.code, empty.lines], [
+    2,
+    ["Cannot export metrics of tiny-coins: nothing is in the store, run it first"],
+  ]);
+  await exp(["run", "tiny-coins", ...coins]);
+  const { code, stdout, stderr } = await exp([...args, ...coins, "--json"]);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(JSON.parse(stdout).files, ["metrics.json"]);
+  assert.deepEqual(filesOf(join(folder.path, "metrics")), ["metrics.json"]);
+});
