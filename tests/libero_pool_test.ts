@@ -66,6 +66,30 @@ environmentContract(`LIBERO ${names[0] ?? suite}${reason}`, () => environment(na
 });
 
 Deno.test({
+  name: `LIBERO's own parser reads the tasks of every suite at hand as this project does${reason}`,
+  ignore,
+  async fn() {
+    const { python, root } = installation!;
+    for (const suite of [...Deno.readDirSync(join(root, "bddl_files"))].map(({ name }) => name).sort()) {
+      const worker = new LiberoWorker(workerCommand(python));
+      const { header } = await worker.request("open", { suite, root, cameras: [], fast: true });
+      const theirs = header.tasks as Pick<Task, "name" | "language" | "objects" | "roles">[];
+      const ours = liberoTasks(root, suite, protocol);
+      assert.equal(theirs.length, ours.size);
+      for (const { name, language, objects, roles } of theirs) {
+        const task = ours.get(name)!;
+        assert.deepEqual({ language, objects, roles }, {
+          language: task.language,
+          objects: task.objects,
+          roles: task.roles,
+        });
+      }
+      await worker.close();
+    }
+  },
+});
+
+Deno.test({
   name:
     `LIBERO pools of 1 and 2 workers give the same bytes, after other tasks and after a lost process${reason}`,
   ignore,
