@@ -10,7 +10,7 @@ from .errors import WorkerError
 from .fast_step import FastSimulation
 from .frames import Arrays
 from .requests import OpenRequest, read_action, read_replay, read_start, read_task
-from .simulation import Simulation, Outcome
+from .simulation import Outcome, Simulation
 from .tasks import TaskDescription, describe_task
 
 Reply = Tuple[Dict[str, Any], Mapping[str, np.ndarray]]
@@ -23,6 +23,7 @@ class Session:
         self._opened = opened
         self._tasks = {path.stem: describe_task(files, opened.suite, path) for path in bddl_files}
         self._simulation: Optional[Simulation] = None
+        self._running = False
 
     @property
     def tasks(self) -> Sequence[TaskDescription]:
@@ -33,15 +34,17 @@ class Session:
         """Starts an episode and replays the actions sent along."""
         simulation = self.simulation(read_task(request))
         start, replay = read_start(request), read_replay(arrays)
+        self._running = False
         success = simulation.reset(start)
         for action in replay:
             success = simulation.advance(action)
+        self._running = True
         header = {"objects": simulation.task.objects, "done_replay": len(replay)}
         return self._answer(simulation.observe(success), request, header)
 
     def step(self, request: Mapping[str, Any], arrays: Arrays) -> Reply:
         """Advances the episode by one control step."""
-        if self._simulation is None:
+        if self._simulation is None or not self._running:
             raise WorkerError("usage", "Cannot step: reset first")
         success = self._simulation.advance(read_action(arrays))
         return self._answer(self._simulation.observe(success), request, {})
@@ -59,6 +62,7 @@ class Session:
             raise WorkerError("usage", f"Cannot reset to task {name}: the suite has {', '.join(self._tasks)}")
         if self._simulation is None or self._simulation.task is not task:
             self.close()
+            self._running = False
             make = FastSimulation if self._opened.fast else Simulation
             self._simulation = make(task, self._opened.cameras)
         return self._simulation

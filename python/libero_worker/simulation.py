@@ -37,6 +37,10 @@ class Simulation:
         self._wrapper = self._make_environment()
         self._domain = self._wrapper.env
         self._samplers = list(self._domain.object_property_initializers)
+        known = self._domain.sim.model.camera_names
+        for name, _, _ in cameras:
+            if name not in known:
+                raise WorkerError("usage", f"Cannot render camera {name}: {task.name} has {', '.join(known)}")
 
     def reset(self, start: Start) -> bool:
         """Seed, reset, initial state of the benchmark (evaluation only), settle: the same bytes whatever ran before.

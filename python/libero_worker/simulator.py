@@ -124,7 +124,7 @@ def renderer_fault(name: str) -> Optional[str]:
     if tried.returncode == 0:
         return None
     said = [line for line in tried.stderr.strip().splitlines() if line and not line.startswith("Exception ignored")]
-    return said[-1] if said else f"exit status {tried.returncode}"
+    return said[-1].rstrip(".") if said else f"exit status {tried.returncode}"
 
 
 def choose_renderer() -> str:
@@ -137,5 +137,5 @@ def choose_renderer() -> str:
         if fault is None:
             return candidate
         faults.append(f"{candidate}: {fault}")
-    mend = "install libosmesa6 or libegl1 (Debian and Ubuntu: apt-get install libosmesa6), or open without cameras"
+    mend = "install libosmesa6 or libegl1 (Debian and Ubuntu: apt-get install libosmesa6), unset MUJOCO_GL, or open without cameras"
     raise WorkerError("render", f"Cannot render cameras: {'; '.join(faults)}; {mend}")
