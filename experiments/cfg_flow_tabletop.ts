@@ -4,7 +4,7 @@
  * it the controls: each branch alone, every guidance, the advantage as weight, and advantage-weighted regression.
  */
 import { z } from "zod";
-import { type AddStage, experiment, type Graph, type Handle } from "../lab/experiment.ts";
+import { type AddStage, type Expectation, experiment, type Graph, type Handle } from "../lab/experiment.ts";
 import * as awr from "../rl/awr.ts";
 import * as cfgFlow from "../rl/cfg_flow.ts";
 import * as ript from "../rl/ript.ts";
@@ -119,6 +119,10 @@ export function lessons(
   };
 }
 
+const LOST =
+  "The unconditional branch, fitted to all rollouts, has lost what the base could do, and guidance leads " +
+  "away from it";
+
 /** The graph in a world. */
 export function graph(
   stage: AddStage,
@@ -134,6 +138,7 @@ export function graph(
   const evaluations: Record<string, Handle<"evaluation">> = { base: measure("base", base) };
   const curves: Record<string, Handle<"metrics">> = {};
   const comparisons: { after: string; before: string }[] = [];
+  const expectations: Expectation[] = [];
 
   const measureGuided = (name: string, policy: Policy, guidance: number) =>
     stage(evaluateGuided, policy, { ...acting, ...h.evaluation, guidance }, {
@@ -174,6 +179,7 @@ export function graph(
     if (!h.guidance.candidates.includes(0)) evaluations[`${name}.s0`] = measureGuided(name, trained, 0);
     h.guidance.candidates.forEach((guidance, i) => evaluations[`${name}.s${guidance}`] = held[i]!);
     comparisons.push({ after: name, before: `${name}.s0` });
+    expectations.push({ label: `${name}.s0`, near: "base", otherwise: LOST });
     if (round === 0 && h.ablations) {
       const weighted = stage(trainCfgFlow, { ...policy, ...inputs }, {
         ...parameters,
@@ -191,7 +197,7 @@ export function graph(
     policy = trained;
     choice = [chosen];
   }
-  return { evaluations, curves, comparisons };
+  return { evaluations, curves, comparisons, expectations };
 }
 
 const training = {
