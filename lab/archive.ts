@@ -3,7 +3,7 @@
  * equal exports are equal archives under one version of zstd.
  */
 import { createReadStream, createWriteStream } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createZstdCompress, createZstdDecompress } from "node:zlib";
@@ -33,7 +33,9 @@ export async function exportArchive(
   try {
     const written = exportRuns(subjects, join(folder, "export"), store);
     const packed = join(folder, "packed");
-    await pack(join(folder, "export"), basename(path).slice(0, -".tar.zst".length), packed);
+    // Not the name of the file: equal exports are equal archives.
+    const [{ experiment, definition }] = written.runs as [Exported["runs"][number]];
+    await pack(join(folder, "export"), `${experiment}-${definition.slice(0, 12)}`, packed);
     Deno.renameSync(packed, path);
     return { ...written, bytes: Deno.statSync(path).size };
   } catch (error) {

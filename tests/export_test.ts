@@ -61,6 +61,9 @@ Deno.test("exports of one run are equal in every byte, from any store; an archiv
   assert.deepEqual(digests(again), digests(t.target));
   const archive = join(t.path, "run.tar.zst");
   assert.equal((await exp(["export", t.made.definition, archive, ...TINY, "--store", t.store])).code, 0);
+  const second = join(t.path, "second.tar.zst");
+  await exp(["export", t.made.definition, second, ...TINY, "--store", t.other]);
+  assert.equal(fileDigest(second), fileDigest(archive));
   const third = join(t.path, "third");
   const { code, stderr } = await exp(["import", archive, "--store", third]);
   assert.equal(code, 0, stderr);
