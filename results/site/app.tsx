@@ -32,6 +32,8 @@ export interface SiteOptions extends Access {
 export function createSite({ store, experiments = [], ...access }: SiteOptions): Hono {
   const reader = new Reader(store);
   const index = new RunIndex(reader);
+  // Now, so that the first page does not wait for it.
+  index.refresh(true);
   const site = new Hono();
   site.use(guard(access));
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { seal } from "../../lab/sealed.ts";
 import { addRecords, addRun, trialStore } from "../../tests/trial_store.ts";
 import { createSite } from "./app.tsx";
 
@@ -216,10 +217,14 @@ Deno.test("a store that is missing, damaged or half gone is told about, not fall
     join(at.directory, "runs", `${"b2".repeat(32)}-0.json`),
     '{"seal":"x","document":{}}',
   );
+  const newer = seal({ kind: "uplift/run", version: 99, runs: ["of another form"] });
+  Deno.writeFileSync(join(at.directory, "runs", `${"d4".repeat(32)}-0.json`), newer);
   const object = at.store.objects.path(at.store.outcome(keys.train!)!.outputs.out!.digest);
   Deno.removeSync(object);
   const site = createSite({ store: at.directory });
-  assert.match((await ask(site, "/")).text, /1 damaged record left out \(b2b2/);
+  const list = await ask(site, "/");
+  assert.match(list.text, /2 records left out, damaged or of another version of the store \(b2b2/);
+  assert.match(list.text, /1 definition, page 1 of 1/);
   const page = await ask(site, `/experiments/${definition}`);
   assert.equal(page.status, 200);
   assert.match(page.text, /Outcomes of train are missing or damaged/);

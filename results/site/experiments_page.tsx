@@ -2,7 +2,8 @@
 /** @jsxImportSource hono/jsx */
 /** All experiments of a store, a page at a time. Everything it shows is in its address, so that it can be sent on. */
 import { Hash, Moment, Note, Page, PointsText, RateText, State } from "./layout.tsx";
-import { type DefinitionRow, type Query, type RunIndex, type Scores, type Sort, SORTS } from "./run_index.ts";
+import { type DefinitionRow, type Query, type RunIndex, type Sort, SORTS } from "./run_index.ts";
+import type { Scores } from "./scores.ts";
 import { overSeeds } from "./seed_summary.ts";
 
 const LIMIT = 50;
@@ -79,6 +80,11 @@ export function ExperimentsPage({ index, query, running, never }: {
             "(name, version, hyperparameters); its seeds are repetitions. Rates with 95 % intervals: over the episodes " +
             "of one seed, or Student's over the means of several."}
       </p>
+      {index.pending > 0 && (
+        <Note>
+          {`Scores of ${index.pending} runs without a report are still being read: load the page again`}
+        </Note>
+      )}
       {rows.length > 0 && <List rows={rows} query={query} running={running} />}
       {pages > 1 && (
         <nav class="pages" aria-label="Pages of the list">

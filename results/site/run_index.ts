@@ -3,32 +3,8 @@
  * It is brought up to date by the times of the records' files.
  */
 import { DatabaseSync } from "node:sqlite";
-import type { RunRecord } from "../../lab/store.ts";
-import { decodeEvaluation, rate } from "../evaluation.ts";
-import type { Report } from "../report.ts";
 import type { Reader } from "./reader.ts";
-
-/** Success of one run's policies, as far as the list shows it. */
-export interface Scores {
-  /** Label of the first policy. */
-  readonly before: string;
-  /** Its success rate, 0 ... 1. */
-  readonly beforeRate: number;
-  /** Its interval. */
-  readonly beforeInterval: readonly [low: number, high: number];
-  /** Label of the second policy; null when there is one policy only. */
-  readonly after: string | null;
-  /** Its success rate. */
-  readonly afterRate: number | null;
-  /** Its interval. */
-  readonly afterInterval: readonly [low: number, high: number] | null;
-  /** Its uplift over the first; null where no report tells. */
-  readonly uplift: number | null;
-  /** The uplift's interval. */
-  readonly upliftInterval: readonly [low: number, high: number] | null;
-  /** Episodes of the first policy. */
-  readonly episodes: number;
-}
+import { type Scores, scoresOf } from "./scores.ts";
 
 /** One seed of a definition. */
 export interface SeedRow {
@@ -100,7 +76,8 @@ export interface Query {
 const SCHEMA = `CREATE TABLE runs (
   file TEXT PRIMARY KEY, stamp TEXT, definition TEXT, experiment TEXT, version INTEGER, summary TEXT, seed INTEGER,
   stages INTEGER, made INTEGER, done INTEGER, changed TEXT, created TEXT, before REAL, after REAL, uplift REAL,
-  scores TEXT, search TEXT);
+  scores TEXT, pending INTEGER, search TEXT);
+  CREATE INDEX by_pending ON runs (pending) WHERE pending = 1;
   CREATE INDEX by_definition ON runs (definition);
   CREATE TABLE keys (key TEXT, file TEXT, PRIMARY KEY (key, file));
   CREATE INDEX by_file ON keys (file);`;
@@ -116,6 +93,7 @@ const ORDER: Record<Sort, string> = {
 };
 
 const REFRESH_MS = 1000;
+const SCORING_MS = 50;
 
 /** The index of one store. */
 export class RunIndex {
@@ -130,7 +108,7 @@ export class RunIndex {
     this.#database.exec(SCHEMA);
   }
 
-  /** File names of records that cannot be read. */
+  /** File names of records that cannot be read: damaged, or of another version of the store. */
   get damaged(): readonly string[] {
     return [...this.#damaged].sort();
   }
@@ -141,11 +119,17 @@ export class RunIndex {
     const rows = this.#database.prepare("SELECT file, stamp FROM runs").all();
     const known = new Map(rows.map((row) => [row.file as string, row.stamp as string]));
     this.#damaged.clear();
+    const files = this.#reader.runFiles();
     this.#database.exec("BEGIN");
-    for (const { name, stamp } of this.#reader.runFiles()) {
+    for (const { name, stamp } of files) {
       const same = known.get(name) === stamp;
       known.delete(name);
-      if (!same) this.#add(name, stamp);
+      try {
+        if (!same) this.#add(name, stamp);
+      } catch {
+        // Sealed, and yet not what this version writes.
+        this.#damaged.add(name);
+      }
     }
     for (const gone of known.keys()) this.#drop(gone);
     this.#database.exec("COMMIT");
@@ -168,8 +152,9 @@ export class RunIndex {
       ...plan.settings.filter(({ from }) => from === "params" || from === "set")
         .map(({ path, value }) => `${path} = ${JSON.stringify(value)}`),
     ];
-    const scores = result === null ? null : scoresOf(found.value, this.#reader);
-    this.#database.prepare(`INSERT OR REPLACE INTO runs VALUES (${Array(17).fill("?").join()})`).run(
+    const told = scoresOf(found.value, this.#reader, { tables: false });
+    const scores = told ?? null;
+    this.#database.prepare(`INSERT OR REPLACE INTO runs VALUES (${Array(18).fill("?").join()})`).run(
       name,
       stamp,
       plan.definition,
@@ -186,6 +171,7 @@ export class RunIndex {
       scores?.afterRate ?? null,
       scores?.uplift ?? null,
       scores && JSON.stringify(scores),
+      told === undefined ? 1 : 0,
       [plan.experiment, plan.summary, ...changed, plan.definition].join(" ").toLowerCase(),
     );
     const insert = this.#database.prepare("INSERT OR IGNORE INTO keys VALUES (?, ?)");
@@ -198,9 +184,40 @@ export class RunIndex {
     }
   }
 
+  /** Runs whose scores are still to be read from their tables: sorting by scores leaves them last. */
+  get pending(): number {
+    return this.#database.prepare("SELECT count(*) AS n FROM runs WHERE pending = 1").get()!.n as number;
+  }
+
+  /** Reads the scores of pending runs for a while, so that no request waits for a whole store without reports. */
+  #scoreSome(): void {
+    const deadline = performance.now() + SCORING_MS;
+    const rows = this.#database.prepare("SELECT file, definition, seed FROM runs WHERE pending = 1").all();
+    for (const { file, definition, seed } of rows) {
+      if (performance.now() > deadline) return;
+      this.#score(file as string, definition as string, seed as number);
+    }
+  }
+
+  #score(file: string, definition: string, seed: number): void {
+    const found = this.#reader.run(definition, seed);
+    const whole = found !== "missing" && found !== "damaged";
+    const scores = whole ? scoresOf(found.value, this.#reader, { tables: true }) ?? null : null;
+    this.#database.prepare(
+      "UPDATE runs SET pending = 0, before = ?, after = ?, uplift = ?, scores = ? WHERE file = ?",
+    ).run(
+      scores?.beforeRate ?? null,
+      scores?.afterRate ?? null,
+      scores?.uplift ?? null,
+      scores && JSON.stringify(scores),
+      file,
+    );
+  }
+
   /** A page of definitions, and how many there are in all. */
   list(query: Query): { rows: DefinitionRow[]; total: number } {
     this.refresh();
+    this.#scoreSome();
     const where: string[] = [];
     const values: (string | number)[] = [];
     for (const word of query.text.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8)) {
@@ -227,9 +244,11 @@ export class RunIndex {
 
   /** One definition with its seeds; undefined when there is none. */
   definition(definition: string): DefinitionRow | undefined {
-    const rows = this.#database.prepare("SELECT * FROM runs WHERE definition = ? ORDER BY seed").all(
-      definition,
-    );
+    const select = this.#database.prepare("SELECT * FROM runs WHERE definition = ? ORDER BY seed");
+    for (const { pending, file, seed } of select.all(definition)) {
+      if (pending === 1) this.#score(file as string, definition, seed as number);
+    }
+    const rows = select.all(definition);
     const first = rows[0];
     if (!first) return undefined;
     const { experiment, version, summary, stages, changed } = first;
@@ -261,36 +280,5 @@ export class RunIndex {
   experiments(): string[] {
     const rows = this.#database.prepare("SELECT DISTINCT experiment FROM runs ORDER BY experiment").all();
     return rows.map(({ experiment }) => experiment as string);
-  }
-}
-
-/** From the stored report; without one the rates alone, from the stored tables. */
-function scoresOf({ plan, keys, result }: RunRecord, reader: Reader): Scores | null {
-  const labels = Object.keys(plan.evaluations);
-  if (labels.length === 0) return null;
-  try {
-    const report = reader.report(plan.definition, plan.seed, result!) as unknown as Report | undefined;
-    const policies = report?.policies ?? labels.map((label) => {
-      const { stage, output } = plan.evaluations[label]!;
-      const digest = reader.outcome(keys[stage]!)!.outputs[output]!.digest;
-      return { label, ...rate(decodeEvaluation(reader.read(digest), label)) };
-    });
-    const before = policies[0]!;
-    // The one its experiment names next, not the best: the largest of several would look better than it is.
-    const after = policies[1] ?? null;
-    const row = report?.comparisons.find((row) => row.label === after?.label && row.against === before.label);
-    return {
-      before: before.label,
-      beforeRate: before.interval.estimate,
-      beforeInterval: [before.interval.low, before.interval.high],
-      after: after?.label ?? null,
-      afterRate: after?.interval.estimate ?? null,
-      afterInterval: after && [after.interval.low, after.interval.high],
-      uplift: row?.interval.estimate ?? null,
-      upliftInterval: row ? [row.interval.low, row.interval.high] : null,
-      episodes: before.episodes,
-    };
-  } catch {
-    return null; // gone or damaged outputs: the experiment's page says which
   }
 }

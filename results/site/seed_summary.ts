@@ -1,6 +1,6 @@
 /** What several seeds of one definition say together, as the lists show it. */
 import { student } from "../statistics.ts";
-import type { Scores } from "./run_index.ts";
+import type { Scores } from "./scores.ts";
 
 /** A quantity with its interval; null where nothing was measured. */
 export interface Summary {
