@@ -5,7 +5,7 @@ import { firstLine } from "../../lab/errors.ts";
 import { Store } from "../../lab/store.ts";
 import type { Subject } from "../../lab/subject.ts";
 import { forest } from "../charts.ts";
-import { difference, isSame } from "../difference.ts";
+import { type Difference, difference, isSame } from "../difference.ts";
 import { METRICS, type Section, sections } from "../difference_text.ts";
 import { valueDifferences } from "../graph_difference.ts";
 import { Figure, Hash, Note, Page, Table } from "./layout.tsx";
@@ -187,10 +187,7 @@ function Settings({ runs }: { runs: readonly Compared[] }) {
 /** The five levels of `exp diff`. */
 function Full({ runs, reader }: { runs: readonly Compared[]; reader: Reader }) {
   try {
-    const [a, b] = runs.map((run) => subject(run, reader));
-    // Only its objects and sources are read: nothing is opened for writing.
-    using store = Store.open(reader.directory);
-    const found = difference(a!, b!, store);
+    const found = differenceOf(runs, reader);
     return (
       <>
         {isSame(found) && (
@@ -202,6 +199,27 @@ function Full({ runs, reader }: { runs: readonly Compared[]; reader: Reader }) {
   } catch (error) {
     return <Note kind="problem">{firstLine(error)}</Note>;
   }
+}
+
+const differences = new Map<string, Difference>();
+const KEPT = 16;
+
+/** The difference of two runs; of finished ones it is kept, since weights take seconds to compare. */
+function differenceOf(runs: readonly Compared[], reader: Reader): Difference {
+  const results = runs.map(({ view: { record: { plan, result } } }) =>
+    `${plan.definition}-${plan.seed}-${result}`
+  );
+  const name = results.join();
+  const known = differences.get(name);
+  if (known) return known;
+  const [a, b] = runs.map((run) => subject(run, reader));
+  // Only its objects and sources are read: nothing is opened for writing.
+  using store = Store.open(reader.directory);
+  const found = difference(a!, b!, store);
+  if (runs.some(({ view }) => view.record.result === null)) return found;
+  if (differences.size >= KEPT) differences.delete(differences.keys().next().value!);
+  differences.set(name, found);
+  return found;
 }
 
 function Level({ section: { title, lines, rows = [] } }: { section: Section }) {

@@ -4,7 +4,7 @@ import { BEAT_MS } from "../../lab/progress_file.ts";
 import type { PlannedStage } from "../../lab/plan.ts";
 import { resultHash } from "../../lab/runner.ts";
 import type { Outcome, RunRecord } from "../../lab/store.ts";
-import { buildReport, type Report } from "../report.ts";
+import { buildReport, figures, type Report } from "../report.ts";
 import type { Reader } from "./reader.ts";
 
 /** How a stage of a run stands. "gone": it was made, and its outcome is no longer there or damaged. */
@@ -77,6 +77,16 @@ function stateOf(
   return "absent";
 }
 
+/** Reports are not sealed, and one of another version may lack what this one draws. */
+function isDrawable(report: Report): boolean {
+  try {
+    figures(report);
+    return Array.isArray(report.comparisons) && Array.isArray(report.tasks);
+  } catch {
+    return false;
+  }
+}
+
 const reports = new Map<string, Report>();
 const REPORTS = 64;
 
@@ -87,8 +97,8 @@ const REPORTS = 64;
 export function reportOf(reader: Reader, { record, stages }: RunView): Report | null {
   const { plan, result } = record;
   if (result === null || Object.keys(plan.evaluations).length === 0) return null;
-  const stored = reader.report(plan.definition, plan.seed, result);
-  if (stored) return stored as unknown as Report;
+  const stored = reader.report(plan.definition, plan.seed, result) as unknown as Report | undefined;
+  if (stored && isDrawable(stored)) return stored;
   const name = `${plan.definition}-${plan.seed}-${result}`;
   const known = reports.get(name);
   if (known) return known;
