@@ -192,6 +192,7 @@ export {
   uplift,
 } from "./results/evaluation.ts";
 export type { GroupsRow } from "./results/groups.ts";
+export type { GuidanceRow } from "./results/guidance.ts";
 export {
   buildReport,
   type Cost,

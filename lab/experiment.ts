@@ -40,7 +40,7 @@ export type AddStage = <I extends Inputs, O extends Outputs, S extends z.ZodType
 export interface Graph {
   /** Success tables by label; the first is "before", what the others are compared with. */
   readonly evaluations: Readonly<Record<string, Handle<"evaluation">>>;
-  /** Learning curves by label, which reports call measured on training states, and ledgers of groups of rollouts. */
+  /** Learning curves by label, which reports call measured on training states, and tables of groups and guidances. */
   readonly curves?: Readonly<Record<string, Handle<"metrics">>>;
   /** Further questions "is `after` better than `before`?", by labels of evaluations, beside those about the first. */
   readonly comparisons?: readonly { readonly after: string; readonly before: string }[];

@@ -6,6 +6,7 @@ import { decodeTable, numbers } from "../data/table.ts";
 import { forest, type ForestGroup, learningCurves } from "./charts.ts";
 import { byTask, compareAll, type ComparisonRow } from "./comparisons.ts";
 import { type GroupsRow, groupsRow } from "./groups.ts";
+import { type GuidanceRow, guidanceRow } from "./guidance.ts";
 import { decodeEvaluation, type Rate, rate } from "./evaluation.ts";
 import { type Expectation, warnings } from "./expectations.ts";
 import { consoleReport, markdownReport } from "./report_text.ts";
@@ -61,7 +62,7 @@ export interface ReportInput {
   readonly evaluations: Readonly<Record<string, Uint8Array>>;
   /**
    * Metrics tables by label; a column `success` is drawn, with a band where `episodes` says of how many it is a rate.
-   * Ledgers of groups (groups.ts) are summed up.
+   * Ledgers of groups (groups.ts) are summed up, scores by guidance (guidance.ts) are tabled.
    */
   readonly curves: Readonly<Record<string, Uint8Array>>;
   /** Pairs to compare beside those with the first one, by label: is `after` better than `before`? */
@@ -109,6 +110,8 @@ export interface Report
   readonly curves: readonly CurveRow[];
   /** Rounds of rollouts in groups; absent where there are none. */
   readonly groups?: readonly GroupsRow[];
+  /** How guidances were chosen; absent where there is no choice. */
+  readonly guidance?: readonly GuidanceRow[];
   /** Sums over all stages, and over those that ran now. */
   readonly budget: { readonly total: Cost; readonly now: Cost };
   /** Expectations that do not hold, in words; absent when all do. */
@@ -145,6 +148,7 @@ export function buildReport(
   }
   const tasks = [...new Set(outcomes.flatMap(([, rows]) => rows.map((row) => row.task)))].sort();
   const groups = Object.entries(curves).flatMap(([label, bytes]) => groupsRow(label, bytes) ?? []);
+  const guidance = Object.entries(curves).flatMap(([label, bytes]) => guidanceRow(label, bytes) ?? []);
   const missed = warnings(expectations, outcomes);
   const json: Report = {
     ...declared,
@@ -157,6 +161,7 @@ export function buildReport(
     comparisons: compareAll(outcomes, comparisons, tasks),
     curves: Object.entries(curves).flatMap(([label, bytes]) => curve(label, bytes) ?? []),
     ...(groups.length > 0 ? { groups } : {}),
+    ...(guidance.length > 0 ? { guidance } : {}),
     budget: { total: cost(input.stages), now: cost(input.stages.filter((stage) => stage.state === "run")) },
     ...(missed.length > 0 ? { warnings: missed } : {}),
     notes: input.notes ?? [],
@@ -168,7 +173,7 @@ export function buildReport(
 function curve(label: string, bytes: Uint8Array): CurveRow | undefined {
   const table = decodeTable(bytes);
   const unit = Object.keys(table)[0]!;
-  if (!("success" in table)) return undefined;
+  if (!("success" in table) || "guidance" in table) return undefined;
   const measured = (name: string) => Array.from(numbers(table, name), (x) => Number.isFinite(x) ? x : null);
   return {
     label,

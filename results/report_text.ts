@@ -1,6 +1,7 @@
 /** A report's words: Markdown for reading and keeping, an aligned table for the terminal. */
 import { count, duration, percent, percentBounds, pointBounds, points, pValue } from "./format.ts";
 import { groupsTable } from "./groups.ts";
+import { guidanceNote, guidanceTable } from "./guidance.ts";
 import { type Comparison, comparisonName, type ComparisonRow } from "./comparisons.ts";
 import type { PolicyRow, Report, StageRow } from "./report.ts";
 
@@ -175,9 +176,15 @@ const curveNote = ({ policies }: Report) =>
     policies[0]!.label
   } on held-out initial states, as in the tables above; the two are not the same measurement.`;
 
-function groupsSection({ groups = [] }: Report): string[] {
+function groupsSection({ groups = [], guidance = [] }: Report): string[] {
   const { head, align, cells, note } = groupsTable;
-  return groups.length === 0 ? [] : ["## Groups", markdownTable(head, align, groups.map(cells)), note];
+  const choice = guidanceTable(guidance);
+  return [
+    ...(groups.length > 0 ? ["## Groups", markdownTable(head, align, groups.map(cells)), note] : []),
+    ...(guidance.length > 0
+      ? ["## Guidance", markdownTable(choice.head, choice.align, choice.rows), guidanceNote]
+      : []),
+  ];
 }
 
 /** The report as Markdown; `figures` are names of SVG files beside it, without ".svg". */
