@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -63,14 +64,20 @@ def prepare_environment() -> None:
 
 
 def cache_folder() -> Path:
-    """A writable folder for what the packages compile: in the virtual environment, else a private temporary one."""
-    inside = Path(sys.prefix) / "cache"
-    try:
-        inside.mkdir(exist_ok=True)
-        if os.access(inside, os.W_OK):
-            return inside
-    except OSError:
-        pass
+    """A writable folder for what the packages compile: in the virtual environment, else the user's in the temporary one.
+
+    What lies in it is run, so a folder that others can write to is not used.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    for folder in (Path(sys.prefix) / "cache", Path(tempfile.gettempdir()) / f"libero-cache-{user}"):
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            found = folder.lstat()
+        except OSError:
+            continue
+        private = stat.S_ISDIR(found.st_mode) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if private and os.access(folder, os.W_OK) and found.st_uid == user:
+            return folder
     return Path(tempfile.mkdtemp(prefix="libero-cache-"))
 
 
