@@ -3,6 +3,7 @@ import { statfsSync } from "node:fs";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { firstLine, UsageError } from "../lab/errors.ts";
 import { suggestion } from "../lab/nearest.ts";
+import { liberoChecks } from "./doctor_libero.ts";
 import type { Session } from "./session.ts";
 import { size } from "./table.ts";
 
@@ -20,7 +21,10 @@ const MEMORY_WANTED = 4 * 2 ** 30;
 const SPACE_WANTED = 2 * 2 ** 30;
 
 /** Checks by topic; a run without topics takes "base". */
-const topics: Record<string, (session: Session) => Promise<Check[]>> = { base };
+const topics: Record<string, (session: Session) => Promise<Check[]>> = {
+  base,
+  libero: () => liberoChecks(),
+};
 
 /** Prints one line a check; fails when one does. */
 export async function doctorCommand(names: readonly string[], session: Session): Promise<number> {

@@ -1,0 +1,108 @@
+/**
+ * Success of the scripted expert on LIBERO's training states: `deno run -A bench/libero_expert.ts [--suite
+ * libero_spatial] [--states 20] [--from 0] [--task NAME] [--lanes 2] [--no-noise]`. Prints one line a task: rate with n,
+ * steps to success, failures. States that LIBERO's sampler left broken (the goal of a placing task lies tipped over
+ * after the settle steps) are counted apart.
+ */
+import { parseArgs } from "node:util";
+import type { Observation, Task } from "../envs/environment.ts";
+import { LiberoExpert } from "../envs/libero_expert.ts";
+import { libero } from "../envs/libero_install.ts";
+import { LiberoPool, workerCommand } from "../envs/libero_pool.ts";
+import { protocols } from "../envs/libero_protocols.ts";
+import { readScene, type Scene } from "../envs/libero_scene.ts";
+import { liberoTasks } from "../envs/libero_tasks.ts";
+import { stream } from "../random.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    suite: { type: "string", default: "libero_spatial" },
+    states: { type: "string", default: "20" },
+    from: { type: "string", default: "0" },
+    task: { type: "string", default: "" },
+    lanes: { type: "string", default: "2" },
+    noise: { type: "boolean", default: true },
+  },
+  allowNegative: true,
+});
+const { suite, noise } = options;
+const from = Number(options.from), states = Number(options.states), lanes = Number(options.lanes);
+const { python, root } = libero();
+const protocol = protocols.ours;
+const tasks = liberoTasks(root, suite, protocol);
+await using pool = await LiberoPool.open({
+  suite,
+  tasks,
+  root,
+  command: workerCommand(python),
+  protocol,
+  cameras: [],
+  lanes,
+  workers: lanes,
+});
+
+/** An episode under way in a lane. */
+interface Episode {
+  readonly index: number;
+  readonly expert: LiberoExpert;
+  readonly tipped: boolean;
+  seen: Observation;
+  steps: number;
+}
+
+for (const task of tasks.values()) {
+  if (!task.name.includes(options.task)) continue;
+  try {
+    await measure(task, readScene(root, task));
+  } catch (error) {
+    console.log(`${task.name}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+async function measure(task: Task, scene: Scene): Promise<void> {
+  const lengths: number[] = [], failures: string[] = [];
+  let next = from, broken = 0, solvedBroken = 0, steps = 0;
+  const running: (Episode | undefined)[] = Array.from({ length: lanes }, () => undefined);
+  const start = performance.now();
+  const begin = async (lane: number) => {
+    running[lane] = undefined;
+    if (next >= from + states) return;
+    const index = next++;
+    const expert = new LiberoExpert(task, scene, stream(0, "expert", task.name, index), { noise });
+    const seen = await pool.reset(lane, task.name, { split: "training", index });
+    const tipped = scene.goals.some(({ place }) => scene.shapes.has(place) && lean(seen, place) < 0.9);
+    running[lane] = { index, expert, tipped, seen, steps: 0 };
+  };
+  await Promise.all(running.map((_, lane) => begin(lane)));
+  while (running.some(Boolean)) {
+    const results = await pool.step(running.map((run) => run && Float32Array.from(run.expert.act(run.seen))));
+    for (const [lane, step] of results.entries()) {
+      const run = running[lane];
+      if (!run || !step) continue;
+      run.seen = step.observation;
+      run.steps++;
+      steps++;
+      if (!step.terminated && !step.truncated) continue;
+      if (run.tipped) broken++;
+      if (run.tipped && step.terminated) solvedBroken++;
+      else if (step.terminated) lengths.push(run.steps);
+      else if (!run.tipped) failures.push(`${run.index} (${run.expert.phase})`);
+      await begin(lane);
+    }
+  }
+  lengths.sort((a, b) => a - b);
+  const quantile = (q: number) => lengths[Math.floor(q * (lengths.length - 1))] ?? NaN;
+  const rate = steps / (performance.now() - start) * 1e3;
+  console.log(
+    `${task.name}: ${lengths.length}/${lengths.length + failures.length}, steps ${quantile(0)} ... ` +
+      `${quantile(0.5)} ... ${quantile(1)} of ${task.maxSteps}, ${rate.toFixed(0)} steps/s` +
+      (broken ? `, broken starts ${broken} (${solvedBroken} solved)` : "") +
+      (failures.length ? `, failed ${failures.join(" ")}` : ""),
+  );
+}
+
+/** The world's z component of the object's z axis: 1 upright, -1 upside down. */
+function lean({ objects }: Observation, name: string): number {
+  const [, x, y] = objects[name]!.quaternion;
+  return 1 - 2 * (x! * x! + y! * y!);
+}
