@@ -1,8 +1,8 @@
 /**
  * Success of the scripted expert on LIBERO's training states: `deno run -A bench/libero_expert.ts [--suite
  * libero_spatial] [--states 20] [--from 0] [--task NAME] [--lanes 2] [--no-noise]`. Prints one line a task: rate with n,
- * steps to success, failures. States that LIBERO's sampler left broken (the goal of a placing task lies tipped over
- * after the settle steps) are counted apart.
+ * steps to success, failures. States that LIBERO's sampler left broken (a bowl or plate of the goal lies tipped over after
+ * the settle steps) are counted apart.
  */
 import { parseArgs } from "node:util";
 import type { Observation, Task } from "../envs/environment.ts";
@@ -11,6 +11,7 @@ import { libero } from "../envs/libero_install.ts";
 import { LiberoPool, workerCommand } from "../envs/libero_pool.ts";
 import { protocols } from "../envs/libero_protocols.ts";
 import { readScene, type Scene } from "../envs/libero_scene.ts";
+import { rimOf } from "../envs/libero_shapes.ts";
 import { liberoTasks } from "../envs/libero_tasks.ts";
 import { stream } from "../random.ts";
 
@@ -41,6 +42,16 @@ await using pool = await LiberoPool.open({
   workers: lanes,
 });
 
+/** A body on each of its six sides. */
+const half = Math.SQRT1_2;
+const stands = [[1, 0, 0, 0], [0, 1, 0, 0], [half, half, 0, 0], [half, -half, 0, 0], [half, 0, half, 0], [
+  half,
+  0,
+  -half,
+  0,
+]]
+  .map((q) => Float64Array.from(q));
+
 /** An episode under way in a lane. */
 interface Episode {
   readonly index: number;
@@ -70,7 +81,9 @@ async function measure(task: Task, scene: Scene): Promise<void> {
     const index = next++;
     const expert = new LiberoExpert(task, scene, stream(0, "expert", task.name, index), { noise });
     const seen = await pool.reset(lane, task.name, { split: "training", index });
-    const tipped = scene.goals.some(({ place }) => scene.shapes.has(place) && lean(seen, place) < 0.9);
+    const tipped = scene.goals.some(({ target, place }) =>
+      [target, place].some((name) => fell(scene, seen, name))
+    );
     running[lane] = { index, expert, tipped, seen, steps: 0 };
   };
   await Promise.all(running.map((_, lane) => begin(lane)));
@@ -101,8 +114,9 @@ async function measure(task: Task, scene: Scene): Promise<void> {
   );
 }
 
-/** The world's z component of the object's z axis: 1 upright, -1 upside down. */
-function lean({ objects }: Observation, name: string): number {
-  const [, x, y] = objects[name]!.quaternion;
-  return 1 - 2 * (x! * x! + y! * y!);
+/** Whether a hollow object lies so that nothing can be put into it. */
+function fell({ shapes }: Scene, { objects }: Observation, name: string): boolean {
+  const boxes = shapes.get(name);
+  if (!boxes || rimOf(boxes, objects[name]!)) return false;
+  return stands.some((quaternion) => rimOf(boxes, { position: new Float64Array(3), quaternion }));
 }

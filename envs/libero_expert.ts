@@ -185,7 +185,7 @@ export class LiberoExpert implements Expert {
       : this.#habits.side;
     const solid = (name: string) => ({ boxes: this.#scene.shapes.get(name) ?? [], pose: objects[name]! });
     const others = [...this.#scene.shapes.keys()].filter((name) => name !== goal.target && objects[name]);
-    const grasp = planGrasp(goal.target, solid(goal.target), others.map(solid), {
+    const grasp = planGrasp(solid(goal.target), others.map(solid), {
       side,
       deeper: this.#habits.deeper + 0.003 * this.#tried.length,
       tried: this.#tried,
