@@ -5,6 +5,7 @@ import { plan } from "../lab/plan.ts";
 import awrTabletop from "../experiments/awr_tabletop.ts";
 import cfgFlowLiberoSpatial from "../experiments/cfg_flow_libero_spatial.ts";
 import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
+import dsrlLibero9057 from "../experiments/dsrl_libero_90_57.ts";
 import dsrlNaTabletop from "../experiments/dsrl_na_tabletop.ts";
 import dsrlTabletop from "../experiments/dsrl_tabletop.ts";
 import pldTabletop from "../experiments/pld_tabletop.ts";
@@ -23,6 +24,7 @@ const experiments = [
   riptLaplaceTabletop,
   dsrlTabletop,
   dsrlNaTabletop,
+  dsrlLibero9057,
 ] as unknown as Experiment[];
 
 for (const experiment of experiments) {
@@ -84,6 +86,33 @@ Deno.test("lanes that do not divide the learner's interval are refused before an
   assert.throws(() => plan(pldTabletop as unknown as Experiment, { set: ["online.lanes=7"] }), {
     message: /must be a multiple of the 7 lanes/,
   });
+});
+
+Deno.test("noise that does not fit the base's chunks is refused before anything runs, in one line", () => {
+  const refused = (...set: string[]) => () => plan(dsrlTabletop as unknown as Experiment, { set });
+  assert.throws(refused("noise.shape=full", "noise.rows=8"), {
+    message:
+      "Cannot steer chunks of 16 actions with 8 rows of full noise: it must be the 16 rows of the horizon",
+  });
+  assert.throws(refused("base.execute=17"), {
+    message: "Cannot query every 17 steps for chunks of 16 actions: it must be 1 ... 16",
+  });
+  assert.throws(refused("learner.magnitude=0"), {
+    message: /^Cannot set learner\.magnitude to 0: expected a number > 0$/,
+  });
+});
+
+Deno.test("dsrl-tabletop steers the base of pld-tabletop: the store shares it, its evaluation and the specialist", () => {
+  const stagesOf = (experiment: unknown) =>
+    new Map(plan(experiment as Experiment, { set: [] }).stages.map((stage) => [stage.name, stage]));
+  const [ours, theirs] = [stagesOf(dsrlTabletop), stagesOf(pldTabletop)];
+  for (const name of ["demonstrations", "base", "evaluate.base", "offline", "critic", "specialist"]) {
+    assert.deepEqual(ours.get(name), theirs.get(name), name);
+  }
+  const na = stagesOf(dsrlNaTabletop);
+  for (const name of ["base", "evaluate.base", "evaluate.noise-drawn", "dsrl", "evaluate.dsrl"]) {
+    assert.deepEqual(na.get(name), ours.get(name), name);
+  }
 });
 
 Deno.test("PLD's smoke graph runs, answers from the store, and repeats bitwise", async () => {
