@@ -29,7 +29,9 @@ export async function serveCommand(
   if (token !== undefined && token.length < 16) {
     throw new UsageError("Cannot use so short a token: give at least 16 characters");
   }
-  const hosts = host === undefined ? LOOPBACK : [...LOOPBACK, host.toLowerCase()];
+  const named = host?.includes(":") ? `[${host}]` : host;
+  const everywhere = host === "0.0.0.0" || host === "::";
+  const hosts = named === undefined ? LOOPBACK : everywhere ? "any" : [...LOOPBACK, named.toLowerCase()];
   const site = createSite({
     store: store.directory,
     experiments: catalog.names,
@@ -44,7 +46,7 @@ export async function serveCommand(
       port,
       signal: stop.signal,
       onListen: ({ port }) => {
-        const url = `http://${host ?? "127.0.0.1"}:${port}/${token === undefined ? "" : `?token=${token}`}`;
+        const url = `http://${named ?? "127.0.0.1"}:${port}/${token === undefined ? "" : `?token=${token}`}`;
         console.log(json ? JSON.stringify({ url, store: store.directory }) : `${store.directory} at ${url}`);
       },
     }, site.fetch);

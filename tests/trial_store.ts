@@ -142,8 +142,11 @@ export function trialStore() {
   };
 }
 
-/** Records of `count` further definitions that share a run's outcomes, written without syncing each. */
-export function addRecords(store: Store, definition: string, seed: number, count: number): void {
+/** Records of `count` further definitions that share a run's outcomes and a report, written without syncing each. */
+export function addRecords(
+  store: Store,
+  { definition, seed, count, report }: { definition: string; seed: number; count: number; report: unknown },
+): void {
   const { document } = JSON.parse(
     Deno.readTextFileSync(join(store.directory, "runs", `${definition}-${seed}.json`)),
   ) as { document: RunRecord };
@@ -159,6 +162,9 @@ export function addRecords(store: Store, definition: string, seed: number, count
       join(store.directory, "runs", `${plan.definition}-${seed}.json`),
       seal({ ...document, plan, created }),
     );
+    const folder = join(store.directory, "reports", `${plan.definition}-${seed}`);
+    Deno.mkdirSync(folder, { recursive: true });
+    Deno.writeTextFileSync(join(folder, "report.json"), JSON.stringify(report));
   }
 }
 

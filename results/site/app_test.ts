@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { seal } from "../../lab/sealed.ts";
 import { addRecords, addRun, trialStore } from "../../tests/trial_store.ts";
 import { createSite } from "./app.tsx";
+import { Reader } from "./reader.ts";
+import { reportOf, viewRun } from "./run_view.ts";
 
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(2)>'&{{7*7}}`;
 
@@ -192,6 +194,10 @@ Deno.test("only reading requests of known hosts are answered; elsewhere a token 
   const cross = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" };
   assert.equal(await status("http://localhost/", { headers: cross }), 403);
   const token = "0123456789abcdef";
+  assert.throws(() => createSite({ store: at.directory, hosts: "any" }), /without a token/);
+  for (let i = 0; i < 70; i++) {
+    assert.equal(await status("http://localhost/live/events", { method: "HEAD" }), 200);
+  }
   const guarded = createSite({ store: at.directory, hosts: ["lab.example"], token });
   assert.equal((await guarded.request("http://lab.example/")).status, 403);
   assert.equal((await guarded.request("http://lab.example/?token=0123456789abcdeX")).status, 403);
@@ -233,27 +239,31 @@ Deno.test("a store that is missing, damaged or half gone is told about, not fall
   assert.throws(() => Deno.statSync(join(at.directory, "quarantine")), Deno.errors.NotFound);
 });
 
-Deno.test("a thousand experiments are paged, sorted and filtered, each row once, a page under 300 ms", async () => {
+Deno.test("a thousand experiments are paged, sorted and filtered, each row once, a page under 100 ms", async () => {
   using at = trialStore();
   const { definition } = addRun(at.store, { experiment: "first", definition: "a1", seed: 0 });
-  addRecords(at.store, definition, 0, 999);
+  const reader = new Reader(at.directory);
+  const view = viewRun(reader, definition, 0);
+  assert.ok(view !== "missing" && view !== "damaged");
+  addRecords(at.store, { definition, seed: 0, count: 999, report: reportOf(reader, view) });
   const site = createSite({ store: at.directory });
-  await ask(site, "/"); // reads the thousand records
   const rows = (text: string) =>
     [...text.matchAll(/name="of" value="([0-9a-f]{64})"/g)].map(([, hash]) => hash!);
   const seen = new Set<string>();
-  let slowest = 0;
+  const times: number[] = [];
   for (let page = 1; page <= 20; page++) {
     const started = performance.now();
     const { text } = await ask(site, `/?sort=uplift&page=${page}`);
-    slowest = Math.max(slowest, performance.now() - started);
+    times.push(performance.now() - started);
     assert.equal(rows(text).length, 50);
     for (const hash of rows(text)) seen.add(hash);
   }
   assert.equal(seen.size, 1000);
-  assert.ok(slowest < 300, `the slowest page took ${slowest.toFixed(0)} ms`);
+  // The median: the machine may have other work to do.
+  const median = times.toSorted((a, b) => a - b)[10]!;
+  assert.ok(median < 100, `a page took ${median.toFixed(0)} ms`);
   const filtered = await ask(site, "/?experiment=trial-3&sort=created&order=up");
-  assert.match(filtered.text, /14[23] definitions/);
+  assert.match(filtered.text, /14[23] definitions, page 1 of 3/);
   const one = await ask(site, `/?q=${[...seen][500]!.slice(0, 20)}`);
   assert.deepEqual(rows(one.text), [[...seen][500]]);
   assert.match((await ask(site, "/?q=nothing+like+it&page=99999999999999999999")).text, /Nothing here yet/);

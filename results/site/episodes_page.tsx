@@ -10,8 +10,8 @@ import type { RunIndex } from "./run_index.ts";
 import { viewRun } from "./run_view.ts";
 
 const LIMIT = 100;
-const LARGEST = 256 << 20;
-const KEPT = 4;
+const LARGEST = 64 << 20;
+const KEPT = 3;
 
 const decoded = new Map<string, readonly Episode[]>();
 

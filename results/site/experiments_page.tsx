@@ -66,9 +66,12 @@ export function ExperimentsPage({ index, query, running, never }: {
       <Filters index={index} query={query} />
       {index.damaged.length > 0 && (
         <Note kind="problem">
-          {`${index.damaged.length} damaged ${index.damaged.length === 1 ? "record" : "records"} left out (${
+          {`${index.damaged.length} ${
+            index.damaged.length === 1 ? "record" : "records"
+          } left out, damaged or of another version of the store (${
             index.damaged.slice(0, 3).join(", ")
-          }): exp fsck moves damage aside`}
+          }): ` +
+            "exp fsck tells which"}
         </Note>
       )}
       <p class="quiet">

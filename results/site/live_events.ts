@@ -11,6 +11,8 @@ let listeners = 0;
 
 /** Sends each running run as HTML whenever it changes: `{runs: {"<definition>-<seed>": html}}`. */
 export function liveEvents(c: Context, reader: Reader): Response {
+  const headers = { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store" };
+  if (c.req.method === "HEAD") return c.body(null, 200, headers);
   if (listeners >= MOST_LISTENERS) return c.text("Cannot serve more live pages: close one\n", 503);
   listeners++;
   const encoder = new TextEncoder();
@@ -45,8 +47,5 @@ export function liveEvents(c: Context, reader: Reader): Response {
     },
     cancel: end,
   }, { highWaterMark: 4 });
-  return c.body(body, 200, {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-store",
-  });
+  return c.body(body, 200, headers);
 }

@@ -5,8 +5,11 @@ import { getCookie, setCookie } from "hono/cookie";
 
 /** How the site is reached. */
 export interface Access {
-  /** Host names, without port, that requests may name; the loopback's by default. */
-  readonly hosts?: readonly string[];
+  /**
+   * Host names, without port, that requests may name; the loopback's by default. "any" is for a site on all addresses of
+   * a machine, whose names it cannot know: there the token keeps others out.
+   */
+  readonly hosts?: readonly string[] | "any";
   /** What a visitor has to know; needed as soon as other machines can reach the site. */
   readonly token?: string;
 }
@@ -49,6 +52,9 @@ const LONGEST_URL = 4096;
 
 /** Refuses what is not a reading request of a known host by somebody who may, and guards every answer. */
 export function guard({ hosts = LOOPBACK, token }: Access): MiddlewareHandler {
+  if (hosts === "any" && token === undefined) {
+    throw new TypeError("Cannot answer for any host without a token");
+  }
   return async (c, next) => {
     const refusal = refuse(c, hosts);
     if (refusal) {
@@ -68,14 +74,14 @@ export function guard({ hosts = LOOPBACK, token }: Access): MiddlewareHandler {
   };
 }
 
-function refuse(c: Context, hosts: readonly string[]): Response | undefined {
+function refuse(c: Context, hosts: readonly string[] | "any"): Response | undefined {
   if (c.req.method !== "GET" && c.req.method !== "HEAD") {
     return c.text("Cannot change anything here: this site is read only\n", 405, { Allow: "GET, HEAD" });
   }
   if (c.req.url.length > LONGEST_URL) return c.text("Cannot answer so long an address\n", 414);
   // A page of another site may make its own name mean this machine; its requests carry that name.
   const host = (c.req.header("host") ?? new URL(c.req.url).host).replace(/:\d+$/, "").toLowerCase();
-  if (!hosts.includes(host)) return c.text("Cannot answer for another host name\n", 421);
+  if (hosts !== "any" && !hosts.includes(host)) return c.text("Cannot answer for another host name\n", 421);
   const site = c.req.header("sec-fetch-site");
   if (site === "cross-site" && c.req.header("sec-fetch-mode") !== "navigate") {
     return c.text("Cannot answer another site\n", 403);
