@@ -3,6 +3,7 @@
 import { duration } from "../format.ts";
 import { figures, type Report } from "../report.ts";
 import { needs } from "../../lab/runner.ts";
+import { markdownReport } from "../report_text.ts";
 import { graphSvg } from "./graph_svg.ts";
 import { Figure, Hash, Moment, Note, Page, size, State } from "./layout.tsx";
 import { Ledger } from "./ledger.tsx";
@@ -117,6 +118,10 @@ function Success({ report, svgs }: { report: Report; svgs: Readonly<Record<strin
       {svgs.success && <Figure svg={svgs.success} />}
       {svgs.success_by_task && <Figure svg={svgs.success_by_task} caption="By task." />}
       <SuccessTables report={report} />
+      <details>
+        <summary>The whole report, as Markdown</summary>
+        <pre tabindex={0}>{markdownReport(report, [])}</pre>
+      </details>
     </section>
   );
 }

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 /** Learning curves over seeds: a figure that needs no script, redrawn by uPlot where there is one. */
+import { firstLine } from "../../lab/errors.ts";
 import { learningCurves } from "../charts.ts";
 import { Figure, Note, Table } from "./layout.tsx";
 import type { Reader } from "./reader.ts";
@@ -59,18 +60,19 @@ export function LearningCurves({ view, row, reader, metric }: {
   metric: string;
 }) {
   const { definition, seed } = view.record.plan;
-  let tables: Map<string, SeedTable[]>;
+  let metrics: string[];
+  let chosen: string;
+  let curves: SeedCurve[];
   try {
-    tables = curveTables(reader, row);
+    const tables = curveTables(reader, row);
+    metrics = [...new Set([...tables.values()].flatMap(([first]) => first ? metricsOf(first.bytes) : []))];
+    if (metrics.length === 0) return null;
+    chosen = metrics.includes(metric) ? metric : metrics.includes("success") ? "success" : metrics[0]!;
+    curves = curvesOf(tables, chosen, BUCKETS);
   } catch (error) {
-    return <Note kind="problem">{`No learning curves: ${(error as Error).message}`}</Note>;
+    // The rest of the page does not depend on them.
+    return <Note kind="problem">{`No learning curves: ${firstLine(error)}`}</Note>;
   }
-  const metrics = [
-    ...new Set([...tables.values()].flatMap(([first]) => first ? metricsOf(first.bytes) : [])),
-  ];
-  if (metrics.length === 0) return null;
-  const chosen = metrics.includes(metric) ? metric : metrics.includes("success") ? "success" : metrics[0]!;
-  const curves = curvesOf(tables, chosen, BUCKETS);
   const isRate = chosen === "success" || chosen.endsWith("_success");
   return (
     <section aria-labelledby="learning">

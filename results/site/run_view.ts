@@ -5,6 +5,7 @@ import type { PlannedStage } from "../../lab/plan.ts";
 import { resultHash } from "../../lab/runner.ts";
 import type { Outcome, RunRecord } from "../../lab/store.ts";
 import { buildReport, figures, type Report } from "../report.ts";
+import { markdownReport } from "../report_text.ts";
 import type { Reader } from "./reader.ts";
 
 /** How a stage of a run stands. "gone": it was made, and its outcome is no longer there or damaged. */
@@ -81,6 +82,7 @@ function stateOf(
 function isDrawable(report: Report): boolean {
   try {
     figures(report);
+    markdownReport(report, []);
     return Array.isArray(report.comparisons) && Array.isArray(report.tasks);
   } catch {
     return false;

@@ -33,10 +33,18 @@ export interface SeedCurve {
   readonly method: string;
 }
 
-/** Names of the numeric columns of a metrics table, without the first, which counts steps. */
+/** Whether a table is a curve: its first column counts steps, ever upwards. Ledgers of groups and the like are not. */
+function isCurve(table: ReturnType<typeof decodeTable>): boolean {
+  const steps = Object.values(table)[0];
+  if (!steps || Array.isArray(steps)) return false;
+  return steps.every((step: number, i: number) => i === 0 || step > steps[i - 1]!);
+}
+
+/** Names of the numeric columns of a table of metrics, without the first, which counts steps; none of other tables. */
 export function metricsOf(bytes: Uint8Array): string[] {
-  return Object.entries(decodeTable(bytes)).slice(1).filter(([, values]) => !Array.isArray(values))
-    .map(([name]) => name);
+  const table = decodeTable(bytes);
+  if (!isCurve(table)) return [];
+  return Object.entries(table).slice(1).filter(([, values]) => !Array.isArray(values)).map(([name]) => name);
 }
 
 /**
@@ -50,7 +58,8 @@ export function seedCurve(
   tables: readonly SeedTable[],
   buckets: number,
 ): SeedCurve | undefined {
-  const decoded = tables.map(({ bytes }) => decodeTable(bytes)).filter((table) => metric in table);
+  const decoded = tables.map(({ bytes }) => decodeTable(bytes))
+    .filter((table) => metric in table && isCurve(table) && !Array.isArray(table[metric]));
   const first = decoded[0];
   if (!first) return undefined;
   const unit = Object.keys(first)[0]!;
