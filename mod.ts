@@ -36,11 +36,15 @@ import * as policies from "./policies/policy.ts";
 import * as awrMethod from "./rl/awr.ts";
 import * as calqlMethod from "./rl/calql.ts";
 import * as cfgFlowMethod from "./rl/cfg_flow.ts";
+import * as dsrlMethod from "./rl/dsrl.ts";
+import * as dsrlNaMethod from "./rl/dsrl_na.ts";
+import * as noiseActorMethod from "./rl/noise_actor.ts";
 import * as pldMethod from "./rl/pld.ts";
 import * as ppoMethod from "./rl/ppo.ts";
 import * as residualMethod from "./rl/residual.ts";
 import * as riptMethod from "./rl/ript.ts";
 import * as sacMethod from "./rl/sac.ts";
+import * as steeringNoiseMethod from "./rl/steering_noise.ts";
 
 // Random numbers: streams named by a seed and a path, equal on every machine.
 export { Stream, stream } from "./random.ts";
@@ -80,7 +84,7 @@ export const layerNorm: (typeof normalizeLayer)["layerNorm"] = normalizeLayer.la
 
 // Policies: a stored flow policy in physical units, opened in the engine or as an ONNX program.
 export type { Sizes as FlowSizes } from "./policies/flow.ts";
-export { features, residualState } from "./policies/features.ts";
+export { features, residualState, type Subject } from "./policies/features.ts";
 export { FlowPolicy, type PolicyNormalization } from "./policies/policy.ts";
 
 /** A stored flow policy as a self-contained ONNX program; how it draws chunks may be given. */
@@ -99,6 +103,18 @@ export const calql: typeof calqlMethod = calqlMethod;
 
 /** SAC from scratch, without a base: PLD's control. */
 export const sac: typeof sacMethod = sacMethod;
+
+/** DSRL-SAC: soft actor-critic on the initial noise of a frozen flow policy. */
+export const dsrl: typeof dsrlMethod = dsrlMethod;
+
+/** DSRL-NA: its critic learns on executed chunks and is distilled into one on noise. */
+export const dsrlNa: typeof dsrlNaMethod = dsrlNaMethod;
+
+/** The noise actor of both, its density and the program that acts. */
+export const noiseActor: typeof noiseActorMethod = noiseActorMethod;
+
+/** How an actor's noise fills a chunk: a repeated row, all rows, or knots. */
+export const steeringNoise: typeof steeringNoiseMethod = steeringNoiseMethod;
 
 /** RIPT's groups of rollouts and their leave-one-out advantages. */
 export const ript: typeof riptMethod = riptMethod;
@@ -151,7 +167,7 @@ export { type Columns, decodeTable, encodeTable, numbers, strings } from "./data
 
 // Lab: what an experiment and a stage are.
 export type { Json } from "./lab/canonical.ts";
-export type { Graph, Handle, Handles, Override, StageOptions } from "./lab/experiment.ts";
+export type { Expectation, Graph, Handle, Handles, Override, StageOptions } from "./lab/experiment.ts";
 export {
   type Artifact,
   type Budget,

@@ -1,18 +1,8 @@
 /** What an experiment takes for granted of its evaluations: a warning where it does not hold. */
-import { percent, pointBounds, points } from "./format.ts";
-import type { Outcome } from "./evaluation.ts";
-import { uplift } from "./evaluation.ts";
+import type { Expectation } from "../lab/experiment.ts";
 import { stream } from "../random.ts";
-
-/** That a policy is not far below another one. */
-export interface Expectation {
-  /** Label of the evaluation. */
-  readonly label: string;
-  /** Label of the evaluation it should come near. */
-  readonly near: string;
-  /** What to tell the reader otherwise. */
-  readonly otherwise: string;
-}
+import { type Outcome, uplift } from "./evaluation.ts";
+import { percent, pointBounds, points } from "./format.ts";
 
 /** Far below: at least so much, by an interval that leaves out 0. */
 const FAR = 0.1;

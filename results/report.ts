@@ -3,12 +3,13 @@
  * the terminal. Equal inputs give equal bytes; nothing here reads a clock.
  */
 import { decodeTable, numbers } from "../data/table.ts";
+import type { Expectation } from "../lab/experiment.ts";
 import { forest, type ForestGroup, learningCurves } from "./charts.ts";
 import { byTask, compareAll, type ComparisonRow } from "./comparisons.ts";
 import { type GroupsRow, groupsRow } from "./groups.ts";
 import { type GuidanceRow, guidanceRow } from "./guidance.ts";
 import { decodeEvaluation, type Rate, rate } from "./evaluation.ts";
-import { type Expectation, warnings } from "./expectations.ts";
+import { warnings } from "./expectations.ts";
 import { consoleReport, markdownReport } from "./report_text.ts";
 import { wilson } from "./statistics.ts";
 
