@@ -139,6 +139,7 @@ export {
   evaluationStates,
   type Image,
   type InitialState,
+  type Lanes,
   type ObjectState,
   type Observation,
   type Step,
