@@ -122,7 +122,7 @@ export function LearningCurves({ view, row, reader, metric }: {
           <li>
             {`${label} over ${unit.replaceAll("_", " ")}: ${method}; n = ${Math.min(...n)}${
               Math.max(...n) === Math.min(...n) ? "" : ` to ${Math.max(...n)}`
-            } seeds a point, ${x.length} points drawn`}
+            } seeds a point, ${x.length} ${x.length === 1 ? "point" : "points"} drawn`}
           </li>
         ))}
       </ul>
