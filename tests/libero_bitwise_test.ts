@@ -30,7 +30,7 @@ function episodesOf(task: string, n: number, length = steps): ScriptedEpisode[] 
   const actions = randomActions(task, length);
   return [
     { task, state: { split: "evaluation", index: n }, seed: 1000 + n, actions },
-    { task, state: { split: "training", index: n }, seed: 2000 + n, actions: actions.slice(0, length / 4) },
+    { task, state: { split: "training", index: n }, seed: 2000 + n, actions: actions.slice(0, length / 8) },
   ];
 }
 

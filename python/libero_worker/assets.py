@@ -75,11 +75,17 @@ def task_files(files: Files, suite: str) -> List[Path]:
     present = {path.stem: path for path in sorted((files.tasks / suite).glob("*.bddl"))}
     if not present:
         have = ", ".join(suites_in(files)) or "none"
-        raise WorkerError("assets", f"Cannot open suite {suite}: {files.tasks} has {have}; set LIBERO_ASSETS to a folder with it")
+        raise WorkerError(
+            "assets", f"Cannot open suite {suite}: {files.tasks} has {have}; set LIBERO_ASSETS to a folder with it"
+        )
     order = task_order().get(suite)
     if order is None:
         return list(present.values())
     missing = [name for name in order if name not in present]
     if missing:
-        raise WorkerError("assets", f"Cannot open suite {suite}: {files.tasks / suite} lacks {missing[0]}.bddl and {len(missing) - 1} more; take the suite's folder whole")
+        raise WorkerError(
+            "assets",
+            f"Cannot open suite {suite}: {files.tasks / suite} lacks {len(missing)} of its {len(order)} tasks, first "
+            f"{missing[0]}.bddl; take the suite's folder whole",
+        )
     return [present[name] for name in order]

@@ -40,7 +40,8 @@ def read_initial_states(path: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise WorkerError("assets", f"Cannot read initial states: {path} is missing; {mend}") from error
     except (zipfile.BadZipFile, StopIteration, pickle.UnpicklingError, OSError, EOFError) as error:
-        raise WorkerError("assets", f"Cannot read initial states {path}: {error or 'no pickle inside'}; {mend}") from error
+        reason = error or "no pickle inside"
+        raise WorkerError("assets", f"Cannot read initial states {path}: {reason}; {mend}") from error
     if not isinstance(states, np.ndarray) or states.ndim != 2:
         raise WorkerError("assets", f"Cannot read initial states {path}: it holds no two-dimensional array; {mend}")
     return states.astype(np.float64)

@@ -27,7 +27,7 @@ class OpenRequest:
 
 @dataclass(frozen=True)
 class Start:
-    """Key of an episode's first state; `seed` sets NumPy's global generator, which draws poses of objects and fixtures."""
+    """Key of an episode's first state; `seed` is for NumPy's global generator, which draws poses at a reset."""
 
     split: str
     index: int
@@ -98,4 +98,5 @@ def _camera(entry: List[Any]) -> Camera:
         name, width, height = entry
         if all(isinstance(side, int) and 0 < side <= LARGEST_SIDE for side in (width, height)):
             return name, width, height
-    raise WorkerError("usage", f"Cannot open camera {entry!r}: wanted [name, width, height], 1 to {LARGEST_SIDE} pixels")
+    wanted = f"[name, width, height], 1 to {LARGEST_SIDE} pixels"
+    raise WorkerError("usage", f"Cannot open camera {entry!r}: wanted {wanted}")

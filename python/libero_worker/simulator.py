@@ -64,7 +64,7 @@ def prepare_environment() -> None:
 
 
 def cache_folder() -> Path:
-    """A writable folder for what the packages compile: in the virtual environment, else the user's in the temporary one.
+    """A writable folder for what the packages compile: in the virtual environment, else a temporary one.
 
     What lies in it is run, so a folder that others can write to is not used.
     """
@@ -144,5 +144,5 @@ def choose_renderer() -> str:
         if fault is None:
             return candidate
         faults.append(f"{candidate}: {fault}")
-    mend = "install libosmesa6 or libegl1 (Debian and Ubuntu: apt-get install libosmesa6), unset MUJOCO_GL, or open without cameras"
+    mend = "unset MUJOCO_GL, install libosmesa6 (Debian, Ubuntu: apt-get install libosmesa6), or open without cameras"
     raise WorkerError("render", f"Cannot render cameras: {'; '.join(faults)}; {mend}")

@@ -50,7 +50,7 @@ class Worker:
             return self._session.reset(request, arrays)
         if kind == "step":
             return self._session.step(request, arrays)
-        raise WorkerError("usage", f"Cannot answer a request of kind {kind!r}: known are hello, open, reset, step, close")
+        raise WorkerError("usage", f"Cannot answer {kind!r}: known requests are hello, open, reset, step, close")
 
     def _open(self, request: Dict[str, Any]) -> Dict[str, Any]:
         if self._session is not None:
