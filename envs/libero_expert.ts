@@ -19,6 +19,10 @@ const precise: ReadonlySet<Phase> = new Set(["descend", "close", "lower", "open"
 
 /** Metres and radians that an action of 1 asks for, as robosuite's OSC_POSE controller of LIBERO has it. */
 const positionScale = 0.05, rotationScale = 0.5;
+/** Seconds that the hand coasts on: it must not overshoot to where the arm is straight and hardly moves. */
+const coasting = 0.05;
+/** From so far in front of the hand's home (m), over the next few centimetres, objects are grasped from the robot's side. */
+const farAway = 0.28, farther = 0.08;
 /** Correlation of the noise between control steps. */
 const noiseMemory = 0.7;
 /** The object is let go when its lowest point is so far above its place (m). */
@@ -52,6 +56,8 @@ export class LiberoExpert implements Expert {
   /** Height of the hand when the fingers closed, and the object's offset from it, [3]. */
   #taken: { readonly height: number; readonly offset: readonly number[] } | undefined;
   #lowest = Infinity;
+  /** Where the hand was at first, along the way out of the robot (m): the robot's own place is not observed. */
+  #home: number | undefined;
   /** Control steps of a descent without waiting. */
   #pressed = 0;
 
@@ -82,6 +88,7 @@ export class LiberoExpert implements Expert {
   act(observation: Observation): Float64Array {
     const goal = this.#goals[this.#goal]!;
     const hand = observation.proprioception, target = observation.objects[goal.target]!;
+    this.#home ??= hand[0]!;
     const place = placeOf(goal, this.#scene, observation);
     const boxes = this.#scene.shapes.get(goal.target) ?? [];
     const { hover, lift, speed } = this.#habits;
@@ -182,7 +189,7 @@ export class LiberoExpert implements Expert {
     const drawer = this.#drawerOf(goal);
     const side = drawer && objects[drawer]
       ? cornerSide(objects[drawer]) + (this.#habits.side - usualSide) / 4
-      : this.#habits.side;
+      : this.#habits.side + Math.PI / 4 * this.#farness(objects[goal.target]!);
     const solid = (name: string) => ({ boxes: this.#scene.shapes.get(name) ?? [], pose: objects[name]! });
     const others = [...this.#scene.shapes.keys()].filter((name) => name !== goal.target && objects[name]);
     const grasp = planGrasp(solid(goal.target), others.map(solid), {
@@ -195,6 +202,11 @@ export class LiberoExpert implements Expert {
     this.#fingers = [x / length, y / length];
     this.#planned = target.position.slice();
     return grasp;
+  }
+
+  /** 0 for what the arm reaches well, 1 for what it hardly reaches. */
+  #farness({ position }: ObjectState): number {
+    return Math.min(1, Math.max(0, (position[0]! - this.#home! - farAway) / farther));
   }
 
   /** Whether the target is no longer where the grasp was planned: it fell or was pushed. */
@@ -252,7 +264,8 @@ export class LiberoExpert implements Expert {
     const action = new Float64Array(7);
     let largest = 0;
     for (let i = 0; i < 3; i++) {
-      action[i] = gain * (wanted[i]! - seen.proprioception[i]!) / positionScale;
+      const ahead = seen.proprioception[i]! + coasting * seen.velocity[i]!;
+      action[i] = gain * (wanted[i]! - ahead) / positionScale;
       largest = Math.max(largest, Math.abs(action[i]!));
     }
     if (largest > limit) { for (let i = 0; i < 3; i++) action[i]! *= limit / largest; }
