@@ -113,7 +113,8 @@ export function reasonOf(lines: readonly string[]): string {
     return "this Python has no venv module, install it (Debian, Ubuntu: apt install python3-venv)";
   }
   if (
-    /NewConnectionError|ConnectTimeout|Temporary failure in name|ProxyError|Network is unreachable/.test(text)
+    /NewConnectionError|ConnectTimeout|Temporary failure in name|ProxyError|Network is unreachable|\(from versions: none\)/
+      .test(text)
   ) {
     return "the package index cannot be reached, check the network or pip's configuration";
   }
