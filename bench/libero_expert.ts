@@ -1,7 +1,8 @@
 /**
  * Success of the scripted expert on LIBERO's training states: `deno run -A bench/libero_expert.ts [--suite
  * libero_spatial] [--states 20] [--from 0] [--task NAME] [--lanes 2] [--no-noise]`. Prints one line a task: rate with n,
- * steps to success, failures. States that LIBERO's sampler left broken (what the goal names was thrown off or tipped over) are counted apart.
+ * steps to success (least, median, most), failures. States that LIBERO's sampler left broken (what the goal names was
+ * thrown off or tipped over) are counted apart.
  */
 import { parseArgs } from "node:util";
 import type { Observation, Task } from "../envs/environment.ts";
