@@ -168,7 +168,17 @@ export { type Columns, decodeTable, encodeTable, numbers, strings } from "./data
 
 // Lab: what an experiment and a stage are.
 export type { Json } from "./lab/canonical.ts";
-export type { Expectation, Graph, Handle, Handles, Override, StageOptions } from "./lab/experiment.ts";
+export {
+  type Expectation,
+  type Given,
+  given,
+  type Graph,
+  type Handle,
+  type Handles,
+  type Input,
+  type Override,
+  type StageOptions,
+} from "./lab/experiment.ts";
 export {
   type Artifact,
   type Budget,

@@ -13,12 +13,40 @@ export interface Handle<K extends Kind = Kind> {
   readonly kind: K;
 }
 
-/** Handles a stage takes: one per role, a list where the role is a list. */
+/** An object that is in the store already, as an input: what an earlier run made, or another store. */
+export interface Given<K extends Kind = Kind> {
+  /** `sha256:` and 64 hexadecimal digits. */
+  readonly given: string;
+  /** What it holds, by the word of whoever names it. */
+  readonly kind: K;
+}
+
+/** What a stage reads: an output of another stage, or an object that was named. */
+export type Input<K extends Kind = Kind> = Handle<K> | Given<K>;
+
+/** Inputs a stage takes: one per role, a list where the role is a list. */
 export type Handles<I extends Inputs> = {
-  readonly [R in keyof I]: I[R] extends `${infer K extends Kind}[]` ? readonly Handle<K>[]
-    : I[R] extends Kind ? Handle<I[R]>
+  readonly [R in keyof I]: I[R] extends `${infer K extends Kind}[]` ? readonly Input<K>[]
+    : I[R] extends Kind ? Input<I[R]>
     : never;
 };
+
+/**
+ * Names an object of the store as an input. Its digest stands in the keys of the stages that read it, exactly as if a stage
+ * had made it.
+ *
+ * @param digest 64 hexadecimal digits, with or without `sha256:` before them
+ * @throws {RangeError} when it is no digest
+ */
+export function given<K extends Kind>(kind: K, digest: string): Given<K> {
+  const hex = digest.replace(/^sha256:/, "");
+  if (!/^[0-9a-f]{64}$/.test(hex)) {
+    throw new RangeError(
+      `Cannot read ${kind} "${digest}": name an object by sha256: and 64 hexadecimal digits, as exp show prints them`,
+    );
+  }
+  return { given: `sha256:${hex}`, kind };
+}
 
 /** How a stage is put into the graph. */
 export interface StageOptions {

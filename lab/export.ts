@@ -13,6 +13,7 @@ import {
 import { canonical, type Json, sha256 } from "./canonical.ts";
 import { names, readIfThere, remove, storeError } from "./durable.ts";
 import { UsageError } from "./errors.ts";
+import { givenTo } from "./given.ts";
 import { declaration } from "./plan.ts";
 import { crate } from "./ro_crate.ts";
 import { seal } from "./sealed.ts";
@@ -107,13 +108,14 @@ function write(runs: readonly BundledRun[], folder: string, store: Store): Expor
     put(places.record(record.plan), seal(record));
     // Canonical text: the file's own digest is the definition.
     put(places.definition(record.plan.definition), encode(canonical(plain(declaration(record.plan)))));
-    for (const { key, outcome } of stages) {
+    for (const { stage, key, outcome } of stages) {
       put(places.key(key.key), seal(key));
       put(places.outcome(key.key), seal(outcome));
       const text = log(key.key, outcome.log.digest, store);
       if (text) put(places.log(key.key), text);
       document(places.statement(key.key), statement(key, outcome));
-      for (const { digest } of Object.values(outcome.outputs)) {
+      const read = givenTo(stage).map(({ given }) => given);
+      for (const digest of [...Object.values(outcome.outputs).map(({ digest }) => digest), ...read]) {
         if (!digests.has(places.object(digest))) put(places.object(digest), store.objects.read(digest));
       }
       for (const [path, digest] of Object.entries(key.modules)) {

@@ -3,8 +3,10 @@ import { join } from "node:path";
 import type { Catalog } from "./catalog.ts";
 import { exclusively, names, remove } from "./durable.ts";
 import { UsageError } from "./errors.ts";
+import { givenTo } from "./given.ts";
 import { removeFreeLocks } from "./lock.ts";
 import type { Request } from "./overrides.ts";
+import type { Plan } from "./plan.ts";
 import { status } from "./status.ts";
 import type { Outcome, RunRecord, Store } from "./store.ts";
 
@@ -45,11 +47,11 @@ export async function collect(
   { drop }: { drop: boolean },
 ): Promise<Collection> {
   const runs = store.runs();
-  const { keys, kept } = await reach(catalog, runs, store);
+  const { keys, kept, given } = await reach(catalog, runs, store);
   const earlier = store.history();
   store.stopWriting();
   return exclusively(store.directory, () => {
-    const found = find(keys, new Set(kept.map(runName)), earlier, store);
+    const found = find({ keys, given }, new Set(kept.map(runName)), earlier, store);
     if (drop) {
       dropAll(found, store);
       removeFreeLocks(store.directory, names(join(store.directory, "locks")));
@@ -58,13 +60,18 @@ export async function collect(
   });
 }
 
-/** Keys that experiments or pins reach, and the runs that are still asked for. */
+/** Keys that experiments or pins reach, the objects they are given, and the runs that are still asked for. */
 async function reach(catalog: Catalog, runs: readonly RunRecord[], store: Store) {
   const keys = new Set<string>();
+  const given = new Set<string>();
   const kept: RunRecord[] = [];
+  const hold = ({ stages }: Plan) => {
+    for (const { given: digest } of stages.flatMap(givenTo)) given.add(digest);
+  };
   const add = async (name: string, request: Request) => {
     const { plan, graph } = await catalog.plan(name, request, store);
     for (const { key } of status(plan, graph, store)) if (key) keys.add(key.key);
+    hold(plan);
     return plan;
   };
   for (const name of catalog.names) {
@@ -77,34 +84,42 @@ async function reach(catalog: Catalog, runs: readonly RunRecord[], store: Store)
   const pins = new Set(names(join(store.directory, "pins")));
   for (const pin of pins) keys.add(pin);
   for (const { run } of store.history()) {
-    if (pins.has(run.result!)) { for (const key of Object.values(run.keys)) keys.add(key); }
+    if (!pins.has(run.result!)) continue;
+    for (const key of Object.values(run.keys)) keys.add(key);
+    hold(run.plan);
   }
   for (const run of runs) {
     const { experiment, request, seed, definition, version } = run.plan;
     if (pins.has(definition) || (run.result !== null && pins.has(run.result))) {
       for (const key of Object.values(run.keys)) keys.add(key);
+      hold(run.plan);
       kept.push(run);
       continue;
     }
     if (!catalog.names.includes(experiment)) continue;
     try {
-      if ((await add(experiment, { ...request, seed })).version === version) kept.push(run);
+      const plan = await add(experiment, { ...request, seed });
+      if (plan.version !== version) continue;
+      kept.push(run);
+      // Without its simulator a stage has no key now: what was made with it stays, and so does what was made from that.
+      if (plan.stages.every(({ simulator }) => simulator?.missing === undefined)) continue;
+      for (const key of Object.values(run.keys)) keys.add(key);
     } catch (error) {
       // The experiment no longer has what this run asked for.
       if (!(error instanceof UsageError)) throw error;
     }
   }
-  return { keys, kept };
+  return { keys, kept, given };
 }
 
 function find(
-  keys: ReadonlySet<string>,
+  { keys, given }: { readonly keys: ReadonlySet<string>; readonly given: ReadonlySet<string> },
   runs: ReadonlySet<string>,
   earlier: ReturnType<Store["history"]>,
   store: Store,
 ): Collection {
   const outcomes: Dropped[] = [];
-  const held = new Set<string>();
+  const held = new Set(given);
   const all = store.keys();
   for (const key of all) {
     const stored: Outcome[] = store.outcomes(key);

@@ -13,6 +13,7 @@ import {
 import { documentHash, type Json } from "./canonical.ts";
 import { readIfThere, remove } from "./durable.ts";
 import { firstLine, UsageError } from "./errors.ts";
+import { givenTo } from "./given.ts";
 import type { StageKey } from "./key.ts";
 import { lockKey } from "./lock.ts";
 import { moduleDigest } from "./module_graph.ts";
@@ -167,6 +168,13 @@ function checkStages(folder: string, { plan, keys }: RunRecord): BundledStage[] 
         throw new Fault(`${object} is damaged`);
       }
     }
+    for (const { given } of givenTo(stage)) {
+      const object = /^sha256:[0-9a-f]{64}$/.test(given) ? places.object(given) : "";
+      if (!object || !stat(join(folder, object))) {
+        throw new Fault(`what stage "${stage.name}" was given is missing`);
+      }
+      if (`sha256:${fileDigest(join(folder, object))}` !== given) throw new Fault(`${object} is damaged`);
+    }
     const log = readIfThere(join(folder, places.log(hash)));
     if (log && `sha256:${fileDigest(join(folder, places.log(hash)))}` !== outcome.log.digest) {
       throw new Fault(`${places.log(hash)} is damaged`);
@@ -196,11 +204,15 @@ async function take({ manifest, runs }: Checked, folder: string, store: Store): 
   const known: string[] = [];
   const other: string[] = [];
   const stages = new Map(runs.flatMap((run) => run.stages.map((stage) => [stage.key.key, stage])));
-  for (const { outcome } of stages.values()) {
-    for (const [name, { digest }] of Object.entries(outcome.outputs)) {
+  for (const { stage, outcome } of stages.values()) {
+    const digests = Object.entries(outcome.outputs).map(([name, { digest }]) =>
+      [`output "${name}"`, digest] as const
+    );
+    const read = givenTo(stage).map(({ kind, given }) => [kind, given] as const);
+    for (const [name, digest] of [...digests, ...read]) {
       const stored = store.objects.put(Deno.readFileSync(join(folder, places.object(digest))), store.writer);
       if (stored.digest !== digest) {
-        throw new UsageError(`Cannot import ${folder}: output "${name}" changed while it was read`);
+        throw new UsageError(`Cannot import ${folder}: ${name} changed while it was read`);
       }
     }
   }

@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { documentHash, type Json } from "./canonical.ts";
 import { firstLine, UsageError } from "./errors.ts";
-import type { AddStage, Experiment, Graph, Handle } from "./experiment.ts";
+import type { AddStage, Experiment, Given, Graph, Handle, Input } from "./experiment.ts";
 import { repository } from "./module_graph.ts";
 import { type Parameter, type Request, resolve, type Setting } from "./overrides.ts";
 import { type PlannedSimulator, simulatorIn } from "./simulator.ts";
@@ -16,6 +16,9 @@ export interface Edge {
   readonly output: string;
 }
 
+/** Where an input comes from: a stage of the plan, or the store. */
+export type Source = Edge | Given;
+
 /** A stage of a plan. */
 export interface PlannedStage {
   /** Unique in the plan. */
@@ -23,7 +26,7 @@ export interface PlannedStage {
   /** Repository-relative path of its module. */
   readonly entry: string;
   /** Where each role is read from. */
-  readonly inputs: Readonly<Record<string, Edge | readonly Edge[]>>;
+  readonly inputs: Readonly<Record<string, Source | readonly Source[]>>;
   /** Kinds by name. */
   readonly outputs: Readonly<Record<string, Kind>>;
   /** With defaults filled in. */
@@ -149,7 +152,7 @@ function draw(
 function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
   stages: PlannedStage[],
   module: StageModule<I, O, S>,
-  inputs: Readonly<Record<string, Handle | readonly Handle[]>>,
+  inputs: Readonly<Record<string, Input | readonly Input[]>>,
   parameters: z.input<S>,
   { name, seed }: { name: string; seed: number },
 ): { readonly [N in keyof O]: Handle<O[N]> } {
@@ -181,7 +184,7 @@ function addStage<I extends Inputs, O extends Outputs, S extends z.ZodType>(
     inputs: Object.fromEntries(
       Object.keys(module.inputs).map((role) => {
         const given = inputs[role]!;
-        return [role, Array.isArray(given) ? given.map(edge) : edge(given as Handle)];
+        return [role, Array.isArray(given) ? given.map(source) : source(given as Input)];
       }),
     ),
     outputs: module.outputs,
@@ -229,5 +232,7 @@ function pairs({ evaluations, comparisons = [] }: Graph): Pick<Plan, "comparison
 }
 
 const edge = ({ stage, output }: Handle): Edge => ({ stage, output });
+const source = (input: Input): Source =>
+  "given" in input ? { given: input.given, kind: input.kind } : edge(input);
 const edges = (handles: Readonly<Record<string, Handle>>) =>
   Object.fromEntries(Object.entries(handles).map(([label, handle]) => [label, edge(handle)]));

@@ -8,7 +8,8 @@ import { execute, type Listener } from "./execution.ts";
 import { type StageKey, stageKey, THREADS } from "./key.ts";
 import { type Holder, lockKey } from "./lock.ts";
 import { changed, type Code, type ModuleGraph, repository } from "./module_graph.ts";
-import type { Edge, Plan, PlannedStage } from "./plan.ts";
+import { assertGiven, givenArtifact, isGiven, mapSources, sources } from "./given.ts";
+import type { Plan, PlannedStage, Source } from "./plan.ts";
 import { assertSimulators, codeOf, entriesOf } from "./simulator.ts";
 import type { Slots } from "./slots.ts";
 import type { Artifact, Budget } from "./stage.ts";
@@ -85,6 +86,7 @@ export interface RunOptions {
  * Runs a plan. Failures are in the result: stages that do not need a failed one still finish.
  *
  * @throws {StoreError} when the store cannot be read
+ * @throws {UsageError} when an object that a stage was given is not in the store
  * @throws {Error} when a stage's simulator is not on this machine; the message names the mend
  */
 export async function run(
@@ -94,7 +96,9 @@ export async function run(
   options: RunOptions,
 ): Promise<RunResult> {
   const wanted = options.only === undefined ? undefined : ancestors(plan, options.only);
-  assertSimulators(plan.stages.filter(({ name }) => wanted?.has(name) !== false));
+  const asked = plan.stages.filter(({ name }) => wanted?.has(name) !== false);
+  assertSimulators(asked);
+  assertGiven(asked, store);
   const results = new Map<string, Promise<StageResult>>();
   for (const stage of plan.stages) {
     if (wanted?.has(stage.name) === false) continue;
@@ -121,7 +125,7 @@ export function resultHash(stages: readonly Pick<StageResult, "name" | "outputs"
 
 /** The stages an edge list of a stage names. */
 export function needs(stage: PlannedStage): string[] {
-  return [...new Set(Object.values(stage.inputs).flat().map((edge) => (edge as Edge).stage))];
+  return [...new Set(sources(stage).flatMap((source) => isGiven(source) ? [] : source.stage))];
 }
 
 /** A stage and everything it needs. */
@@ -143,11 +147,9 @@ export function plannedKey(
   outputs: (stage: string) => Readonly<Record<string, Output>>,
   on?: StageKey["preimage"]["runtime"],
 ): StageKey {
-  const digest = ({ stage, output }: Edge) => outputs(stage)[output]!.digest;
-  const inputs = Object.entries(stage.inputs).map(([role, given]) => {
-    return [role, Array.isArray(given) ? given.map(digest) : digest(given as Edge)];
-  });
-  return stageKey({ ...stage, code, inputs: Object.fromEntries(inputs) }, on);
+  const digest = (source: Source) =>
+    isGiven(source) ? source.given : outputs(source.stage)[source.output]!.digest;
+  return stageKey({ ...stage, code, inputs: mapSources(stage, digest) }, on);
 }
 
 /** The files a stage reads, by role. */
@@ -156,14 +158,11 @@ export function artifacts(
   store: Store,
   outputs: (stage: string) => Readonly<Record<string, Output>>,
 ): Record<string, Artifact | readonly Artifact[]> {
-  const artifact = ({ stage, output }: Edge): Artifact => {
-    const blob = outputs(stage)[output]!;
+  return mapSources(stage, (source): Artifact => {
+    if (isGiven(source)) return givenArtifact(source, store);
+    const blob = outputs(source.stage)[source.output]!;
     return { ...blob, path: store.objects.path(blob.digest) };
-  };
-  const inputs = Object.entries(stage.inputs).map(([role, given]) => {
-    return [role, Array.isArray(given) ? given.map(artifact) : artifact(given as Edge)];
   });
-  return Object.fromEntries(inputs);
 }
 
 const NOTHING: Budget = { environmentSteps: 0, gradientSteps: 0 };

@@ -3,7 +3,8 @@ import type { Json } from "./canonical.ts";
 import { type Preimage, runtimeOf } from "./key.ts";
 import type { Code, ModuleGraph } from "./module_graph.ts";
 import { documentHash } from "./canonical.ts";
-import type { Edge, Plan } from "./plan.ts";
+import { isGiven, mapSources } from "./given.ts";
+import type { Plan, Source } from "./plan.ts";
 import { codeOf } from "./simulator.ts";
 import { status } from "./status.ts";
 import type { Store } from "./store.ts";
@@ -42,15 +43,11 @@ export function why(plan: Plan, name: string, graph: ModuleGraph, store: Store):
   const stages = status(plan, graph, store);
   const { stage, key, outcome } = stages.find(({ stage }) => stage.name === name)!;
   const code = codeOf(stage, graph);
-  const digest = (edge: Edge) => {
+  const digest = (edge: Source) => {
+    if (isGiven(edge)) return edge.given;
     const made = stages.find(({ stage }) => stage.name === edge.stage)!.outcome;
     return made?.outputs[edge.output]?.digest ?? `made by stage "${edge.stage}"`;
   };
-  const inputs = Object.fromEntries(
-    Object.entries(stage.inputs).map(([role, given]) => {
-      return [role, Array.isArray(given) ? given.map(digest) : digest(given as Edge)];
-    }),
-  );
   const { parameters, outputs, seed, entry } = stage;
   const preimage: Preimage = key?.preimage ?? {
     kind: "uplift/stage-key",
@@ -59,7 +56,7 @@ export function why(plan: Plan, name: string, graph: ModuleGraph, store: Store):
     code: documentHash(code.modules),
     packages: code.packages,
     parameters,
-    inputs,
+    inputs: mapSources(stage, digest),
     outputs,
     seed,
     runtime: runtimeOf(stage),

@@ -1,6 +1,6 @@
 /** What was asked for, compared: hyperparameters, and the stages of two graphs with their edges and parameters. */
 import type { Json } from "../lab/canonical.ts";
-import type { Edge, Plan, PlannedStage } from "../lab/plan.ts";
+import type { Plan, PlannedStage, Source } from "../lab/plan.ts";
 
 /** A value that differs; a side that lacks it has no member. */
 export interface ValueDifference {
@@ -98,10 +98,10 @@ const ends = (edges: PlannedStage["inputs"]) =>
   Object.fromEntries(
     Object.entries(edges).map((
       [role, given],
-    ) => [role, (given instanceof Array ? given : [given as Edge]).map(end)]),
+    ) => [role, (given instanceof Array ? given : [given as Source]).map(end)]),
   );
 
-const end = ({ stage, output }: Edge) => `${stage}/${output}`;
+const end = (source: Source) => "given" in source ? source.given : `${source.stage}/${source.output}`;
 
 function routes(
   stage: string,

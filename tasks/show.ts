@@ -93,7 +93,7 @@ export async function showCommand(
   const outputs = stages.flatMap(({ stage, outcome }) =>
     Object.entries(outcome?.outputs ?? {}).map((
       [name, { digest, bytes, mediaType }],
-    ) => [`${stage.name}/${name}`, short(digest), size(bytes), mediaType])
+    ) => [`${stage.name}/${name}`, digest, size(bytes), mediaType])
   );
   if (outputs.length > 0) console.log(table(["output", "digest", "size", "type"], outputs));
   if (report) console.log(`\n${report.console}`);

@@ -36,7 +36,7 @@ for (const experiment of experiments) {
       const made = new Set<string>();
       for (const { name, inputs } of stages) {
         for (const edge of Object.values(inputs).flat()) {
-          assert.ok(made.has(edge.stage), `${name} before ${edge.stage}`);
+          assert.ok("stage" in edge && made.has(edge.stage), `${name} before ${JSON.stringify(edge)}`);
         }
         made.add(name);
       }
