@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { documentHash, type Json } from "./canonical.ts";
 import { firstLine } from "./errors.ts";
+import { isGiven, sources } from "./given.ts";
 import { type Code, type ModuleGraph, repository } from "./module_graph.ts";
 import type { Plan, PlannedStage } from "./plan.ts";
 import type { Simulator } from "./stage.ts";
@@ -81,13 +82,27 @@ async function ask({ entry, settings }: PlannedSimulator): Promise<PlannedSimula
   }
 }
 
-/** What a plan's evaluations were measured in: a line for each simulator, none for worlds within this repository. */
+/**
+ * What a plan's evaluations were measured in: a line for each simulator, none for worlds within this repository. A stage that
+ * joins evaluations was measured where they were.
+ */
 export function worldsOf({ stages, evaluations }: Plan): string[] {
-  const measured = new Set(Object.values(evaluations).map(({ stage }) => stage));
-  const used = stages.filter(({ name }) => measured.has(name)).flatMap(({ simulator }) =>
-    simulator?.description ?? []
-  );
-  return [...new Set(used)];
+  const byName = new Map(stages.map((stage) => [stage.name, stage]));
+  const pending = Object.values(evaluations).map(({ stage }) => stage);
+  const used = new Set<string>();
+  const seen = new Set<string>();
+  for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
+    const stage = byName.get(name);
+    if (!stage || seen.has(name)) continue;
+    seen.add(name);
+    if (stage.simulator?.description !== undefined) used.add(stage.simulator.description);
+    if (stage.simulator) continue;
+    for (const source of sources(stage)) {
+      if (isGiven(source) || byName.get(source.stage)?.outputs[source.output] !== "evaluation") continue;
+      pending.push(source.stage);
+    }
+  }
+  return [...used];
 }
 
 /** The modules where a stage's code starts: its own, and the one that drives its simulator. */
