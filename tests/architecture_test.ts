@@ -127,6 +127,8 @@ Deno.test("hidden inputs stay out of everything that is hashed", async () => {
     for await (const path of modules(root + name)) {
       // The machine's paths to LIBERO come from its variables; what they hold is in the simulator's fingerprint.
       if (path.endsWith("/envs/libero_install.ts")) continue;
+      // A secret is no input: nothing that is computed depends on it.
+      if (path.endsWith("/stages/openpi_key.ts")) continue;
       (await Deno.readTextFile(path)).split("\n").forEach((line, i) => {
         if (banned.test(line)) found.push(`${path.slice(root.length)}:${i + 1}: ${line.trim()}`);
       });

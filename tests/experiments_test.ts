@@ -8,6 +8,7 @@ import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
 import dsrlLibero9057 from "../experiments/dsrl_libero_90_57.ts";
 import dsrlNaTabletop from "../experiments/dsrl_na_tabletop.ts";
 import dsrlTabletop from "../experiments/dsrl_tabletop.ts";
+import evalLibero from "../experiments/eval_libero.ts";
 import pldTabletop from "../experiments/pld_tabletop.ts";
 import pldTabletopSuite from "../experiments/pld_tabletop_suite.ts";
 import riptLaplaceTabletop from "../experiments/ript_laplace_tabletop.ts";
@@ -25,6 +26,7 @@ const experiments = [
   dsrlTabletop,
   dsrlNaTabletop,
   dsrlLibero9057,
+  evalLibero,
 ] as unknown as Experiment[];
 
 for (const experiment of experiments) {
@@ -32,7 +34,7 @@ for (const experiment of experiments) {
     Deno.test(`${experiment.name} plans under ${preset ? `preset ${preset}` : "its defaults"}`, () => {
       const { stages, evaluations } = plan(experiment, { set: [], ...(preset ? { preset } : {}) });
       assert.ok(stages.length > 4);
-      assert.equal(Object.keys(evaluations)[0], "base");
+      assert.equal(Object.keys(evaluations)[0], experiment.name.startsWith("eval-") ? "policy" : "base");
       const made = new Set<string>();
       for (const { name, inputs } of stages) {
         for (const edge of Object.values(inputs).flat()) {
