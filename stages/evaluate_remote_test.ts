@@ -9,7 +9,7 @@ import { episodesOf, task } from "../tests/tabletop_subjects.ts";
 import * as evaluateRemote from "./evaluate_remote.ts";
 import { fingerprint } from "./remote_world.ts";
 
-const HORIZON = 40, EXECUTE = 40;
+const HORIZON = 40, EXECUTE = 30;
 const names = ["agentview", "eye_in_hand"] as const;
 const world = {
   name: "tabletop" as const,
@@ -60,7 +60,8 @@ Deno.test("a remote policy sees openpi's observation, and its chunks are execute
   const [first, second] = await episodesOf(output.episodes);
   const chunk = answer(question).actions;
   assert.ok(isWireArray(chunk));
-  assert.deepEqual(first!.columns.action!.data.slice(0, EXECUTE * 7), floats(chunk));
+  assert.deepEqual(first!.columns.action!.data.slice(0, EXECUTE * 7), floats(chunk).slice(0, EXECUTE * 7));
+  // 160 steps are no multiple of 30: a chunk left over from the first episode would save a question in the second.
   assert.equal(
     server.questions.length,
     Math.ceil(first!.length / EXECUTE) + Math.ceil(second!.length / EXECUTE),
@@ -118,7 +119,7 @@ Deno.test("worlds without two cameras, and chunks that are too short, are refuse
     react: () => ({ answer: { actions: wireArray([5, 7], new Float32Array(35)) } }),
   });
   await assert.rejects(run(server.url), {
-    message: "Cannot execute 40 actions of a chunk: the policy server sends 5; replan more often",
+    message: "Cannot execute 30 actions of a chunk: the policy server sends 5; replan more often",
   });
   const blind = { world: { name: "tabletop" as const }, url: server.url, label: "x" };
   const block = { task: task.name, first: 0, count: 1, noise: 0, execute: 5, noiseShape: [] };

@@ -34,7 +34,11 @@ Deno.test("a stage's key follows its simulator, whatever plan was cached; other 
   assert.deepEqual(why.differences, [{ field: "runtime.simulator.orbit.version", before: "1", after: "2" }]);
   const near = JSON.parse((await expWith("2", store, ["why", "tiny-orbits/near"])).stdout);
   assert.equal(near.preimage.runtime.simulator, undefined);
-  assert.notEqual(near.preimage.code, why.preimage.code, "the module that drives the simulator is in the key");
+  assert.notEqual(
+    near.preimage.code,
+    why.preimage.code,
+    "the module that drives the simulator is in the key",
+  );
 
   assert.deepEqual(await states("1"), { near: "hit", far: "hit" });
   for (const version of ["1", "2"]) {
@@ -61,4 +65,18 @@ Deno.test("without its simulator a stage says in one line what mends it; list, s
   const verified = await expWith(undefined, store, ["verify", "tiny-orbits"]);
   assert.equal(verified.code, 1);
   assert.match(verified.stderr, /run "install orbit"/);
+});
+
+Deno.test("gc keeps what was made with a simulator that is not there now", async () => {
+  await using folder = await temporary();
+  const store = `${folder.path}/store`;
+  assert.equal((await expWith("1", store, run)).code, 0);
+  const dropped = async (version: string | undefined) => {
+    const { code, stdout, stderr } = await expWith(version, store, ["gc"]);
+    assert.equal(code, 0, stderr);
+    return (JSON.parse(stdout).outcomes as { name: string }[]).map(({ name }) => name);
+  };
+  assert.deepEqual(await dropped(undefined), []);
+  assert.deepEqual(await dropped("1"), []);
+  assert.deepEqual(await dropped("2"), ["far"], "under another version it is another stage");
 });
