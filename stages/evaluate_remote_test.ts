@@ -31,7 +31,7 @@ const react = (observation: Message): Reaction => ({ answer: answer(observation)
 const run = (
   url: string,
   conditions: Conditions = {},
-  rest: { noise?: number; noiseShape?: number[] } = {},
+  rest: { count?: number; noise?: number; noiseShape?: number[] } = {},
 ) =>
   attempt(evaluateRemote, {}, {
     served: { world, url, label: "random chunks" },
@@ -75,15 +75,15 @@ Deno.test("bytes do not depend on lanes; noise is drawn by episode and query, an
   assert.deepEqual(digests(await run(server.url, { workers: 2 })), digests(await run(server.url)));
   assert.ok(server.questions.every((question) => !("noise" in question)));
   const before = server.questions.length;
-  const noisy = await run(server.url, {}, { noiseShape: [10, 32] });
+  const shaped = { count: 1, noiseShape: [10, 32] };
+  const noisy = await run(server.url, {}, shaped);
   const { noise } = server.questions[before]!;
   assert.ok(isWireArray(noise));
   assert.deepEqual([noise.dtype, noise.shape], ["<f4", [10, 32]]);
   const wanted = new Float32Array(320);
   stream(0, "chunk", task.name, "evaluation", 0, 0, 0).fillNormal(wanted);
   assert.deepEqual(floats(noise), wanted);
-  assert.deepEqual(digests(await run(server.url, { workers: 2 }, { noiseShape: [10, 32] })), digests(noisy));
-  const other = await run(server.url, {}, { noiseShape: [10, 32], noise: 1 });
+  const other = await run(server.url, {}, { ...shaped, noise: 1 });
   assert.notEqual(other.output.episodes.digest, noisy.output.episodes.digest);
 });
 
