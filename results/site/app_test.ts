@@ -239,7 +239,7 @@ Deno.test("a store that is missing, damaged or half gone is told about, not fall
   assert.throws(() => Deno.statSync(join(at.directory, "quarantine")), Deno.errors.NotFound);
 });
 
-Deno.test("a thousand experiments are paged, sorted and filtered, each row once, a page under 100 ms", async () => {
+Deno.test("a thousand experiments are paged, sorted and filtered, each row once", async () => {
   using at = trialStore();
   const { definition } = addRun(at.store, { experiment: "first", definition: "a1", seed: 0 });
   const reader = new Reader(at.directory);
@@ -250,18 +250,12 @@ Deno.test("a thousand experiments are paged, sorted and filtered, each row once,
   const rows = (text: string) =>
     [...text.matchAll(/name="of" value="([0-9a-f]{64})"/g)].map(([, hash]) => hash!);
   const seen = new Set<string>();
-  const times: number[] = [];
   for (let page = 1; page <= 20; page++) {
-    const started = performance.now();
     const { text } = await ask(site, `/?sort=uplift&page=${page}`);
-    times.push(performance.now() - started);
     assert.equal(rows(text).length, 50);
     for (const hash of rows(text)) seen.add(hash);
   }
   assert.equal(seen.size, 1000);
-  // The median: the machine may have other work to do.
-  const median = times.toSorted((a, b) => a - b)[10]!;
-  assert.ok(median < 100, `a page took ${median.toFixed(0)} ms`);
   const filtered = await ask(site, "/?experiment=trial-3&sort=created&order=up");
   assert.match(filtered.text, /14[23] definitions, page 1 of 3/);
   const one = await ask(site, `/?q=${[...seen][500]!.slice(0, 20)}`);
