@@ -3,6 +3,7 @@ import type { RunProgress, StageProgress } from "../../lab/progress_file.ts";
 import { BEAT_MS } from "../../lab/progress_file.ts";
 import type { PlannedStage } from "../../lab/plan.ts";
 import { resultHash } from "../../lab/runner.ts";
+import { worldsOf } from "../../lab/simulator.ts";
 import type { Outcome, RunRecord } from "../../lab/store.ts";
 import { buildReport, figures, type Report } from "../report.ts";
 import { markdownReport } from "../report_text.ts";
@@ -115,7 +116,8 @@ export function reportOf(reader: Reader, { record, stages }: RunView): Report | 
         reader.read(outcomes.get(stage)!.outputs[output]!.digest),
       ]),
     );
-  const { experiment, version, summary, seed, hyperparameters, settings, comparisons } = plan;
+  const { experiment, version, summary, seed, hyperparameters, settings, comparisons, expectations } = plan;
+  const worlds = worldsOf(plan);
   const { json } = buildReport({
     experiment,
     version,
@@ -131,6 +133,8 @@ export function reportOf(reader: Reader, { record, stages }: RunView): Report | 
     evaluations: bytes(plan.evaluations),
     curves: bytes(plan.curves),
     ...(comparisons ? { comparisons } : {}),
+    ...(expectations ? { expectations } : {}),
+    ...(worlds.length > 0 ? { worlds } : {}),
   });
   if (reports.size >= REPORTS) reports.delete(reports.keys().next().value!);
   reports.set(name, json);
