@@ -188,6 +188,7 @@ export {
   type Outputs,
   type Progress,
   type StageContext,
+  type WholeFile,
 } from "./lab/stage.ts";
 
 /** Declares an experiment: the default export of its module. */

@@ -108,6 +108,35 @@ export class Writer {
     }
   }
 
+  /**
+   * Moves a finished file to `path` in one step, read-only: from the store's own disk by renaming it, else by a copy.
+   *
+   * @throws {StoreError} when it cannot be moved
+   */
+  take(from: string, path: string): void {
+    const temporary = join(this.directory, `${this.#count++}`);
+    try {
+      try {
+        Deno.renameSync(from, temporary);
+      } catch (error) {
+        if ((error as { code?: string }).code !== "EXDEV") throw error;
+        Deno.copyFileSync(from, temporary);
+        remove(from);
+      }
+      {
+        using file = Deno.openSync(temporary, { read: true, write: true });
+        file.syncSync();
+      }
+      if (Deno.build.os !== "windows") Deno.chmodSync(temporary, 0o444);
+      Deno.mkdirSync(dirname(path), { recursive: true });
+      Deno.renameSync(temporary, path);
+      syncDirectory(dirname(path));
+    } catch (error) {
+      remove(temporary);
+      throw storeError(`write to the store ${this.#store}`, error);
+    }
+  }
+
   /** Removes the unfinished files and frees the locks. */
   [Symbol.dispose](): void {
     remove(this.directory);

@@ -1,7 +1,8 @@
 /** Immutable blobs by their SHA-256: objects/sha256/ab/cdef... */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { sha256 } from "./canonical.ts";
-import { names, storeError, type Writer } from "./durable.ts";
+import { names, remove, storeError, type Writer } from "./durable.ts";
 import { StoreError } from "./errors.ts";
 
 /** A blob's identity. */
@@ -28,6 +29,17 @@ export type Condition = "whole" | "missing" | "damaged";
 /** The digest of some bytes. */
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${sha256(bytes)}`;
+}
+
+/** The digest of a file's bytes, read piece by piece: checkpoints are larger than memory. */
+export function digestOfFile(path: string): string {
+  const hash = createHash("sha256");
+  using file = Deno.openSync(path);
+  const piece = new Uint8Array(1 << 20);
+  for (let read = file.readSync(piece); read !== null; read = file.readSync(piece)) {
+    hash.update(piece.subarray(0, read));
+  }
+  return `sha256:${hash.digest("hex")}`;
 }
 
 /** A store's blobs. Without `verified`, each check reads the whole file. */
@@ -62,6 +74,20 @@ export class Objects {
     return { digest, bytes: bytes.length };
   }
 
+  /** Stores a finished file, which is gone from its place then: as `put` does bytes. */
+  take(path: string, writer: Writer): Blob {
+    const digest = digestOfFile(path);
+    const bytes = Deno.statSync(path).size;
+    const condition = this.check({ digest, bytes });
+    if (condition === "damaged") this.quarantine(digest);
+    if (condition === "whole") remove(path);
+    else {
+      this.#verified?.dropVerified(digest);
+      writer.take(path, this.path(digest));
+    }
+    return { digest, bytes };
+  }
+
   /** Compares the file with its digest; reads it only if it changed since it was last found whole. */
   check(blob: Blob, options: { thorough?: boolean } = {}): Condition {
     const path = this.path(blob.digest);
@@ -69,7 +95,7 @@ export class Objects {
       const stat = Deno.statSync(path);
       if (!stat.isFile || stat.size !== blob.bytes) return "damaged";
       if (!options.thorough && this.#verified?.isVerified(blob.digest, stat)) return "whole";
-      if (digestOf(Deno.readFileSync(path)) !== blob.digest) return "damaged";
+      if (digestOfFile(path) !== blob.digest) return "damaged";
       this.#verified?.setVerified(blob.digest, stat);
       return "whole";
     } catch (error) {

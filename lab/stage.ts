@@ -10,6 +10,8 @@ export const mediaTypes = {
   policy: "application/onnx",
   normalization: "application/json",
   document: "application/json",
+  dataset: "application/x-tar",
+  checkpoint: "application/x-tar",
 } as const;
 
 /** What an artifact holds; edges of the graph join equal kinds only. */
@@ -31,6 +33,12 @@ export interface Artifact {
   readonly bytes: number;
   /** Media type of the artifact's kind. */
   readonly mediaType: string;
+}
+
+/** A finished file instead of bytes: it is moved, so that a checkpoint of some gigabytes never passes through memory. */
+export interface WholeFile {
+  /** Where it lies; nothing is left there. */
+  readonly path: string;
 }
 
 /** How far a stage is. */
@@ -60,7 +68,7 @@ export interface StageContext<I extends Inputs, O extends Outputs, P> {
   /** Artifacts by role. */
   readonly input: { readonly [R in keyof I]: I[R] extends `${string}[]` ? readonly Artifact[] : Artifact };
   /** Takers of outputs by name; each is written exactly once. */
-  readonly output: { readonly [N in keyof O]: { write(bytes: Uint8Array): Promise<void> } };
+  readonly output: { readonly [N in keyof O]: { write(content: Uint8Array | WholeFile): Promise<void> } };
   /** What the module's schema made of the parameters, with defaults filled in. */
   readonly parameters: P;
   /** Seed of all the stage's random streams. */
@@ -84,6 +92,11 @@ export interface StageContext<I extends Inputs, O extends Outputs, P> {
     /** Whether it is time for the next one (about every 10 s of wall clock). */
     due(): boolean;
   };
+  /**
+   * A folder for files of programs that the stage starts. It is kept between attempts of this very key and removed once the
+   * stage is done; nothing but those programs vouches for what is in it.
+   */
+  scratch(): string;
   /** Adds to the budget. */
   spend(budget: Partial<Budget>): void;
   /** One line for the stage's log. */

@@ -1,5 +1,5 @@
 /** The inside of a stage's worker: builds its context, runs it, and tells the runner how it ended. */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import { checkpointPath, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
@@ -14,6 +14,7 @@ import {
   type Progress,
   type StageContext,
   type StageModule,
+  type WholeFile,
 } from "./stage.ts";
 import type { Output } from "./store.ts";
 
@@ -54,9 +55,12 @@ function fail(thrown: unknown): void {
 
 function output(name: string) {
   return {
-    write(bytes: Uint8Array): Promise<void> {
+    write(content: Uint8Array | WholeFile): Promise<void> {
       if (Object.hasOwn(outputs, name)) throw new Error(`Cannot write output "${name}" twice`);
-      outputs[name] = { ...objects.put(bytes, writer), mediaType: mediaTypes[task.outputs[name]!] };
+      const blob = content instanceof Uint8Array
+        ? objects.put(content, writer)
+        : objects.take(content.path, writer);
+      outputs[name] = { ...blob, mediaType: mediaTypes[task.outputs[name]!] };
       return Promise.resolve();
     },
   };
@@ -100,6 +104,11 @@ const context: StageContext<Inputs, Outputs, unknown> = {
     tell({ type: "progress", progress });
   },
   checkpoint,
+  scratch(): string {
+    const folder = join(task.checkpoints, "scratch");
+    Deno.mkdirSync(folder, { recursive: true });
+    return folder;
+  },
   spend({ environmentSteps = 0, gradientSteps = 0 }): void {
     budget.environmentSteps += environmentSteps;
     budget.gradientSteps += gradientSteps;

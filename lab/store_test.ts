@@ -67,6 +67,21 @@ Deno.test("Store gives back what was committed; the first outcome is canonical",
   assert.deepEqual(fsck(t.store).damage, []);
 });
 
+Deno.test("Store takes a finished file as it takes bytes: same digest, read-only, gone from its place", () => {
+  using t = temporaryStore();
+  const { objects, writer } = t.store;
+  const path = join(t.folder, "model.tar");
+  const large = new Uint8Array(3 << 20).map((_, i) => i);
+  for (const already of [false, true]) {
+    Deno.writeFileSync(path, large);
+    const blob = objects.take(path, writer);
+    assert.deepEqual(blob, objects.put(large, writer), `there already: ${already}`);
+    assert.equal(objects.check(blob, { thorough: true }), "whole");
+    assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
+    if (Deno.build.os !== "windows") assert.equal(Deno.statSync(objects.path(blob.digest)).mode! & 0o222, 0);
+  }
+});
+
 for (const [name, change] of [["a flipped byte", flip], ["a truncated file", truncate]] as const) {
   Deno.test(`Store finds ${name} in an object on the next read, moves it aside, and takes it again`, () => {
     using t = temporaryStore();

@@ -11,6 +11,7 @@ import {
   type Progress,
   type StageContext,
   type StageModule,
+  type WholeFile,
 } from "../lab/stage.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "uplift-stages-" });
@@ -53,6 +54,8 @@ export interface Conditions {
   readonly interruptAt?: number;
   /** The checkpoint of an earlier attempt. */
   readonly checkpoint?: Uint8Array | undefined;
+  /** The scratch folder of an earlier attempt; a new one unless told. */
+  readonly scratch?: string;
   /** A checkpoint is due whenever the stage asks. */
   readonly alwaysDue?: boolean;
 }
@@ -62,7 +65,7 @@ function contextOf<I extends Inputs, O extends Outputs, P>(
   outputs: O,
   input: StageContext<I, O, P>["input"],
   parameters: P,
-  { seed = 0, workers = 1, interruptAt = Infinity, checkpoint, alwaysDue = false }: Conditions,
+  { seed = 0, workers = 1, interruptAt = Infinity, checkpoint, alwaysDue = false, scratch }: Conditions,
 ) {
   const record = {
     output: {} as Record<string, Artifact>,
@@ -72,7 +75,8 @@ function contextOf<I extends Inputs, O extends Outputs, P>(
     interrupted: false,
   };
   let looks = 0;
-  const write = (name: string) => async (bytes: Uint8Array) => {
+  const write = (name: string) => async (content: Uint8Array | WholeFile) => {
+    const bytes = content instanceof Uint8Array ? content : await Deno.readFile(content.path);
     if (record.output[name]) throw new Error(`Cannot write output "${name}" twice: each is written once`);
     record.output[name] = await artifact(outputs[name]!, bytes);
   };
@@ -93,6 +97,7 @@ function contextOf<I extends Inputs, O extends Outputs, P>(
       write: (bytes) => Promise.resolve(void record.checkpoints.push(bytes.slice())),
       due: () => alwaysDue,
     },
+    scratch: () => scratch ?? Deno.makeTempDirSync({ dir: folder, prefix: "scratch-" }),
     spend: ({ environmentSteps = 0, gradientSteps = 0 }) => {
       record.budget.environmentSteps += environmentSteps;
       record.budget.gradientSteps += gradientSteps;
