@@ -81,8 +81,11 @@ export type Shared = z.output<z.ZodObject<Omit<typeof shared, "tasks">>> & {
   readonly tasks: readonly string[];
 };
 
+/** What the base is made and measured with. */
+export type BaseSettings = Pick<Shared, "tasks" | "lanes" | "demonstrations" | "base" | "evaluation">;
+
 /** The few-shot base of `pld-tabletop`, under the same keys, and its evaluation. */
-export function cloneBase(stage: AddStage, h: Shared, world: WorldSettings) {
+export function cloneBase(stage: AddStage, h: BaseSettings, world: WorldSettings) {
   const tasks = [...h.tasks], { horizon, execute, flow } = h.base;
   const named = (task: string) =>
     ["demonstrations", ...(tasks.length > 1 ? [task] : [])].join(".").replaceAll("_", "-");
