@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
 import {
   array,
   assertClose,
@@ -10,6 +10,7 @@ import {
   withGradients,
 } from "./fixtures/oracle.ts";
 import type { Weights } from "./differentiate.ts";
+import { layerNorm, rmsNorm } from "./normalize.ts";
 import { type Shapes, stopGradient } from "./trace.ts";
 import type { Tensors } from "../ndarray.ts";
 
@@ -30,6 +31,14 @@ const inside = (inputs: Tensors): Tensors =>
       shape,
       data: data.map((v) => Math.tanh(v) * 0.8),
     }]),
+  );
+// Farther apart than the step of finite differences: the order of any two stays what it is.
+const apart = (inputs: Tensors): Tensors =>
+  Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, data }]) => {
+      const order = data.toSorted();
+      return [name, { shape, data: data.map((v) => 0.1 * order.indexOf(v) - 2) }];
+    }),
   );
 const one = (f: (x: Tensor) => Tensor) => (w: Weights) => f(w["x"]!);
 const two = (f: (x: Tensor, y: Tensor) => Tensor) => (w: Weights) => f(w["x"]!, w["y"]!);
@@ -123,6 +132,47 @@ const smooth: Record<string, Case> = {
       ),
     { q: [2, 3, 4], k: [2, 5, 4], v: [2, 5, 4] },
   ],
+  "attention in heads, with a scale and a mask": [
+    ({ q, k, v, mask }) => {
+      const heads = (x: Tensor) =>
+        tf.reshape(tf.transpose(tf.reshape(x, [2, -1, 2, 3]), [0, 2, 1, 3]), [4, -1, 3]);
+      const scores = tf.add(tf.mul(tf.matMul(heads(q!), heads(k!), false, true), 3 ** -0.5), mask!);
+      return tf.transpose(tf.reshape(tf.matMul(tf.softmax(scores), heads(v!)), [2, 2, 3, 3]), [0, 2, 1, 3]);
+    },
+    { q: [2, 3, 6], k: [2, 4, 6], v: [2, 4, 6], mask: [3, 4] },
+  ],
+  "adaptive layer normalisation": [
+    ({ x, shift, scale, gate }) => {
+      const normalized = layerNorm(x!, tf.ones([5]), tf.zeros([5]));
+      const moved = tf.add(tf.mul(normalized, tf.add(tf.expandDims(scale!, 1), 1)), tf.expandDims(shift!, 1));
+      return tf.add(x!, tf.mul(tf.expandDims(gate!, 1), moved));
+    },
+    { x: [2, 3, 5], shift: [2, 5], scale: [2, 5], gate: [2, 5] },
+  ],
+  "gelu by tanh": [
+    one((x) => {
+      const inner = tf.mul(tf.add(x, tf.mul(tf.mul(tf.square(x), x), 0.044715)), Math.sqrt(2 / Math.PI));
+      return tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(inner), 1));
+    }),
+    x,
+  ],
+  "root mean square normalisation": [two((x, y) => rmsNorm(x, y)), { x: [2, 3, 5], y: [5] }],
+  "maxPool": [one((x) => tf.maxPool(x as Tensor4D, 2, 2, "valid")), { x: [2, 5, 4, 3] }, apart],
+  "maxPool of overlapping windows": [
+    one((x) => tf.maxPool(x as Tensor4D, 3, 2, "same")),
+    { x: [2, 8, 7, 2] },
+    apart,
+  ],
+  "maxPool of uneven windows": [
+    one((x) => tf.maxPool(x as Tensor4D, [3, 2], [1, 3], "same")),
+    { x: [1, 5, 8, 2] },
+    apart,
+  ],
+  "maxPool of windows further apart than they are wide": [
+    one((x) => tf.maxPool(x as Tensor4D, 1, 3, "valid")),
+    { x: [1, 7, 5, 2] },
+    apart,
+  ],
   gather: [one((x) => tf.gather(x, tf.tensor1d([2, 0, 2], "int32"))), x],
   "gather along the last axis": [one((x) => tf.gather(x, tf.tensor2d([[3, 1]], [1, 2], "int32"), 1)), x],
   unsortedSegmentSum: [one((x) => tf.unsortedSegmentSum(x, tf.tensor1d([1, 0, 1], "int32"), 3)), x],
@@ -161,6 +211,10 @@ const odd: Record<string, [f: (w: Weights) => Tensor, inputs: Tensors]> = {
   "maximum of ties": [two(tf.maximum), ties],
   "minimum of ties": [two(tf.minimum), ties],
   "max of ties": [one((x) => tf.max(x)), { x: array([4], 2, 1, 2, 0) }],
+  "maxPool of ties": [
+    one((x) => tf.maxPool(tf.reshape(x, [1, 3, 3, 1]) as Tensor4D, 2, 1, "same")),
+    { x: array([9], 1, 1, 0, 1, 1, 2, 2, 2, 2) },
+  ],
   "min of ties": [one((x) => tf.min(x)), { x: array([4], 2, 1, 1, 3) }],
   "pow of 0": [two(tf.pow), { x: array([3], 0, 0, 2), y: array([3], 2, 1, 0) }],
   "step with a slope": [one((x) => tf.step(x, 0.25)), { x: NaNs }],

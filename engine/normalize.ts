@@ -133,3 +133,13 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon = 1e-6)
   });
   return apply(x, gain, bias);
 }
+
+/**
+ * Root mean square normalisation over the last axis: x / sqrt(mean(x²) + epsilon) · gain (Zhang & Sennrich 2019).
+ *
+ * @param x [..., H]
+ * @param gain [H]
+ */
+export function rmsNorm(x: Tensor, gain: Tensor, epsilon = 1e-6): Tensor {
+  return mul(mul(x, rsqrt(add(mean(square(x), -1, true), epsilon))), gain);
+}

@@ -20,6 +20,7 @@ import * as conv from "./conv.ts";
 import * as elementwise from "./elementwise.ts";
 import * as linear from "./linear.ts";
 import * as normalize from "./normalize.ts";
+import * as pooling from "./pooling.ts";
 import * as reduction from "./reduction.ts";
 import { Graph, type Value } from "./graph.ts";
 import type { Gradient, Kernel, Kernels, Settings } from "./kernel.ts";
@@ -166,6 +167,7 @@ const tables: readonly { kernels: Kernels; gradients?: Readonly<Record<string, G
   arrangement,
   linear,
   conv,
+  pooling,
   normalize,
 ];
 registerBackend(BACKEND, () => new TraceBackend(), 0);
