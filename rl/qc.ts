@@ -28,37 +28,27 @@ import {
 import { z } from "zod";
 import type { Weights } from "../engine/differentiate.ts";
 import { compile, type Program } from "../engine/program.ts";
-import { constant, type Shapes, stopGradient } from "../engine/trace.ts";
+import { constant, type Shapes } from "../engine/trace.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";
-import { initializeMlp } from "../nn/mlp.ts";
 import { initializeAdamW, polyak } from "../nn/optimizer.ts";
-import { copied, moved, part, shapesOf } from "../nn/weights.ts";
+import { part, shapesOf } from "../nn/weights.ts";
 import * as flow from "../policies/flow.ts";
 import { denormalized, normalized, type PolicyNormalization } from "../policies/policy.ts";
 import { Stream } from "../random.ts";
-import { descend, q, reduce } from "./dsrl.ts";
+import { scores } from "./best_of_n.ts";
+import * as chunkQ from "./chunk_q.ts";
 import { interpolate } from "./weighted_flow.ts";
 
+const { horizon, rewardBias, batch } = chunkQ.hyperparameters.shape;
+
 /** What QC and QC-FQL share; the public code's values where it gives one. */
-export const chunkLearner = z.strictObject({
-  batch: z.int().min(1).default(256).describe("Chunk transitions per minibatch"),
+export const chunkLearner = chunkQ.hyperparameters.extend({
+  horizon: horizon.removeDefault().default(5),
+  rewardBias: rewardBias.removeDefault().default(-1),
+  batch: batch.removeDefault().default(256),
   buffer: z.int().min(1).default(2_000_000).describe("Capacity of the replay buffer, chunk transitions"),
-  gamma: z.number().min(0).max(1).default(0.99).describe("Discount per control step"),
-  tau: z.number().min(0).max(1).default(0.005).describe("Polyak rate of the target critics"),
-  learningRate: z.number().positive().default(3e-4).describe("Adam step size of all networks"),
-  rewardScale: z.number().positive().default(1).describe("Reward of a success before the bias"),
-  rewardBias: z.number().default(-1).describe(
-    "Reward of every step; with scale 1 it is -1, and 0 on success",
-  ),
-  ends: z.enum(["padded", "dropped"]).default("padded").describe(
-    "Chunks cut short by a success: padded with the no-op, or left out of the critic's loss",
-  ),
-  critics: z.int().min(1).default(2).describe("Ensemble of critics"),
   reduction: z.enum(["mean", "min"]).default("mean").describe("Over critics, in target and choice"),
   flowSteps: z.int().min(1).default(10).describe("Euler steps from noise to chunk"),
-  layers: z.int().min(1).default(4).describe("Hidden layers of every network"),
-  width: z.int().min(1).default(512).describe("Units of a hidden layer"),
-  activation: z.enum(["relu", "tanh"]).default("tanh").describe("Of the critics' hidden layers"),
 });
 /** Settings of QC; the public code's values. */
 export const hyperparameters = chunkLearner.extend({
@@ -71,9 +61,13 @@ export type ChunkLearner = z.output<typeof chunkLearner>;
 export type Hyperparameters = z.output<typeof hyperparameters>;
 
 /** Widths: S numbers of a state, F features of the flow, chunks of h actions of A numbers. */
-export interface Sizes extends flow.Sizes {
+export interface Sizes {
   /** Numbers the critic sees, S. */
   readonly state: number;
+  /** Numbers the flow sees, F. */
+  readonly features: number;
+  /** Numbers of an action, A. */
+  readonly action: number;
 }
 
 /** One minibatch of chunk transitions; C = h A. */
@@ -105,7 +99,7 @@ export interface Minibatch {
 }
 
 /** What the update reports; "loss" is the public code's total. */
-export type Metric = "loss" | "critic/loss" | "critic/q" | "critic/target" | "flow/loss";
+export type Metric = "loss" | "critic/loss" | "critic/q" | "critic/target" | "velocity/loss";
 
 /** Chunks drawn from the flow, flat and within [-1, 1]: features [B, F], noise [B, h, A] → [B, C]. */
 export function draw(
@@ -129,7 +123,7 @@ export function bestOfN(
   weights: Weights,
   { state, features, noise }: { state: Tensor; features: Tensor; noise: Tensor },
   units: PolicyNormalization,
-  h: Omit<ChunkLearner, "batch">,
+  h: ChunkLearner,
 ): Tensor {
   const [rows, candidates, ...chunk] = noise.shape as [number, number, number, number];
   const drawn = draw(
@@ -140,8 +134,8 @@ export function bestOfN(
     h,
   );
   if (candidates === 1) return drawn;
-  const values = reduce(q(weights, "critic", repeated(state, candidates), drawn, h), h.reduction);
-  const best = argMax(reshape(values, [rows, candidates]), 1);
+  const how = { critic: "critic", aggregate: h.reduction, activation: h.activation } as const;
+  const best = argMax(scores(weights, state, drawn, how), 1);
   const first = Float32Array.from({ length: rows }, (_, row) => row * candidates);
   return gather(drawn, add(best, cast(constant(ndarray([rows], first)), "int32")) as never);
 }
@@ -151,23 +145,13 @@ export function target(
   weights: Weights,
   b: Pick<Minibatch, "reward" | "mask" | "nextState">,
   nextChunk: Tensor,
-  discount: number,
-  h: Pick<ChunkLearner, "reduction" | "activation">,
+  h: ChunkLearner,
 ): Tensor {
-  const value = reduce(q(weights, "target", b.nextState, nextChunk, h), h.reduction);
-  return stopGradient(add(b.reward, mul(mul(discount, b.mask), value)));
-}
-
-/** L_Q = mean_i E [(Q_i(s, a) - y)² valid], over all rows of the batch. */
-export function criticLoss(
-  critic: Weights,
-  b: Pick<Minibatch, "state" | "chunk" | "valid">,
-  y: Tensor,
-  h: Pick<ChunkLearner, "activation">,
-) {
-  const values = q(critic, "critic", b.state, b.chunk, h);
-  const loss: Scalar = mean(mul(squaredDifference(values, y), b.valid));
-  return { loss, metrics: { "critic/loss": loss, "critic/q": mean(values), "critic/target": mean(y) } };
+  return chunkQ.target(
+    b,
+    chunkQ.aggregate(chunkQ.q(weights, "target", b.nextState, nextChunk, h), h.reduction),
+    h,
+  );
 }
 
 /** L_flow = E |v(o, x_t, t) - (ε - a)|² weight, over rows, steps and dimensions, in normalised units. */
@@ -180,41 +164,47 @@ export function flowLoss(
   const { chunk, target } = interpolate({ actions, noise: b.noise, time: b.time });
   const v = flow.velocity(weights, normalized(b.features, units.features), chunk, b.time);
   const loss: Scalar = mean(mul(b.weight, mean(squaredDifference(v, target), 2)));
-  return { loss, metrics: { "flow/loss": loss } };
+  return { loss, metrics: { "velocity/loss": loss } };
 }
 
-/** Adam without decay or clipping, as the public code steps all networks. */
-export const optimizer = ({ learningRate }: Pick<ChunkLearner, "learningRate">) => ({
-  learningRate,
-  weightDecay: 0,
-  clipNorm: null,
-});
-
 /** Critic and flow step together down the total loss, then the targets follow. For `compileUpdate`. */
-export function update(h: Hyperparameters, units: PolicyNormalization, { horizon }: Sizes) {
-  const discount = h.gamma ** horizon;
+export function update(h: Hyperparameters, units: PolicyNormalization) {
   return (state: Weights, batch: Weights): { state: Weights; metrics: Record<Metric, Tensor> } => {
     const b = batch as unknown as Minibatch;
     const next = { state: b.nextState, features: b.nextFeatures, noise: b.nextNoise };
-    const y = target(state, b, bestOfN(state, next, units, h), discount, h);
-    const critic = descend(state, "critic", (weights) => criticLoss(weights, b, y, h), optimizer(h));
-    const cloned = descend(
-      critic.state,
-      "velocity",
-      (weights) => flowLoss(weights, b, units),
-      optimizer(h),
-    );
-    const metrics = { ...critic.metrics, ...cloned.metrics };
-    const loss = add(metrics["critic/loss"]!, metrics["flow/loss"]!);
-    return {
-      state: { ...cloned.state, ...polyak(cloned.state, "critic", "target", h.tau) },
-      metrics: { ...metrics, loss } as Record<Metric, Tensor>,
-    };
+    const y = target(state, b, bestOfN(state, next, units, h), h);
+    return step(state, {
+      critic: (weights) => chunkQ.criticLoss(weights, b, y, h),
+      velocity: (weights) => flowLoss(weights, b, units),
+    }, h);
   };
 }
 
-/** Shapes of the columns of a batch that are stored, one row each. */
-export function columns({ state, features, horizon, action }: Sizes): Record<string, readonly number[]> {
+/** One step of each group of networks down its loss, all taken at the same point, then one of the targets. */
+export function step<M extends string>(
+  state: Weights,
+  losses: Readonly<Record<string, (weights: Weights) => { loss: Scalar; metrics: Weights }>>,
+  h: ChunkLearner,
+): { state: Weights; metrics: Record<M, Tensor> } {
+  let stepped = state, metrics: Weights = {}, total: Tensor | undefined;
+  for (const [group, loss] of Object.entries(losses)) {
+    const one = chunkQ.descend(stepped, group, loss, h);
+    stepped = one.state;
+    metrics = { ...metrics, ...one.metrics };
+    const own = one.metrics[`${group}/loss`]!;
+    total = total ? add(total, own) : own;
+  }
+  return {
+    state: { ...stepped, ...polyak(stepped, "critic", "target", h.tau) },
+    metrics: { ...metrics, loss: total! } as Record<M, Tensor>,
+  };
+}
+
+/** Row shapes of the stored columns. */
+export function columns(
+  { state, features, action }: Sizes,
+  { horizon }: Pick<ChunkLearner, "horizon">,
+): Record<string, readonly number[]> {
   return {
     state: [state],
     features: [features],
@@ -230,13 +220,13 @@ export function columns({ state, features, horizon, action }: Sizes): Record<str
 
 /** Shapes of one step of an update: the stored columns, and what is drawn. */
 export function batchShapes(sizes: Sizes, h: ChunkLearner, drawn: Shapes): Shapes {
-  const rows = { ...columns(sizes), noise: [sizes.horizon, sizes.action], time: [], ...drawn };
+  const rows = { ...columns(sizes, h), noise: [h.horizon, sizes.action], time: [], ...drawn };
   return Object.fromEntries(Object.entries(rows).map(([name, shape]) => [name, [h.batch, ...shape]]));
 }
 
 /** Shapes of one step of `update`. */
 export function updateShapes(sizes: Sizes, h: Hyperparameters): { state: Shapes; batch: Shapes } {
-  const drawn = { nextNoise: [h.targetCandidates, sizes.horizon, sizes.action] };
+  const drawn = { nextNoise: [h.targetCandidates, h.horizon, sizes.action] };
   return {
     state: shapesOf(initialize(new Stream([0, 0]), sizes, h)),
     batch: batchShapes(sizes, h, drawn),
@@ -245,48 +235,31 @@ export function updateShapes(sizes: Sizes, h: Hyperparameters): { state: Shapes;
 
 /** A complete learner state: critics and equal targets, the flow, zero moments. */
 export function initialize(stream: Stream, sizes: Sizes, h: ChunkLearner): Tensors {
-  const hidden = Array<number>(h.layers).fill(h.width);
-  const input = sizes.state + sizes.horizon * sizes.action;
-  const critic = initializeMlp(stream, "critic", { input, hidden, output: 1 }, {
-    layerNorm: true,
-    ensemble: h.critics,
-  });
-  const { layers, width } = h;
-  const start = flow.initialize(stream, sizes, flow.hyperparameters.parse({ layers, width }));
-  const velocity = part(start, "velocity");
-  return {
-    ...critic,
-    ...moved(copied(critic), "critic", "target"),
-    ...initializeAdamW(critic, "critic"),
-    ...velocity,
-    ...initializeAdamW(velocity, "velocity"),
-  };
+  const { layers, width, horizon } = h;
+  const critics = chunkQ.initializeCritics(
+    stream,
+    { state: sizes.state, chunk: horizon * sizes.action },
+    h,
+  );
+  const form = flow.hyperparameters.parse({ layers, width });
+  const velocity = part(flow.initialize(stream, { ...sizes, horizon }, form), "velocity");
+  return { ...critics, ...velocity, ...initializeAdamW(velocity, "velocity") };
 }
 
 /**
- * The acting program: critics and flow by name, "state" [L, S], "features" [L, F], "noise" [L, N, h, A] ~ N(0, I) →
- * "chunk" [L, C]. With N = 1 the flow acts alone.
+ * The flow as a program for `rows` rows: "velocity/…" by name, "features" [R, F], "noise" [R, h, A] ~ N(0, I) →
+ * "actions" [R, h, A].
  */
-export function actingProgram(
-  { lanes, candidates, sizes, units, h }: {
-    lanes: number;
-    candidates: number;
-    sizes: Sizes;
-    units: PolicyNormalization;
-    h: ChunkLearner;
-  },
-): Program {
-  const weights = shapesOf(initialize(new Stream([0, 0]), sizes, h));
+export function sampler(rows: number, sizes: Sizes, units: PolicyNormalization, h: ChunkLearner): Program {
+  const chunk = [rows, h.horizon, sizes.action];
   return compile(
-    ({ state, features, noise, ...acting }) => ({
-      chunk: bestOfN(acting, { state: state!, features: features!, noise: noise! }, units, h),
+    ({ features, noise, ...weights }) => ({
+      actions: reshape(draw(weights, features!, noise!, units, h), chunk),
     }),
     {
-      ...part(weights, "critic"),
-      ...part(weights, "velocity"),
-      state: [lanes, sizes.state],
-      features: [lanes, sizes.features],
-      noise: [lanes, candidates, sizes.horizon, sizes.action],
+      ...part(shapesOf(initialize(new Stream([0, 0]), sizes, h)), "velocity"),
+      features: [rows, sizes.features],
+      noise: chunk,
     },
   );
 }

@@ -6,15 +6,14 @@
  * units, in which the code's losses are, and ends are not squashed but clipped, as in the code.
  */
 import {
-  add,
   clipByValue,
   concat,
   mean,
   mul,
-  neg,
   reshape,
   type Scalar,
   squaredDifference,
+  sub,
   type Tensor,
 } from "@tensorflow/tfjs-core";
 import { z } from "zod";
@@ -23,11 +22,11 @@ import { compile, type Program } from "../engine/program.ts";
 import { type Shapes, stopGradient } from "../engine/trace.ts";
 import type { Tensors } from "../ndarray.ts";
 import { initializeMlp, siluMlp } from "../nn/mlp.ts";
-import { initializeAdamW, polyak } from "../nn/optimizer.ts";
+import { initializeAdamW } from "../nn/optimizer.ts";
 import { part, shapesOf } from "../nn/weights.ts";
 import { normalized, type PolicyNormalization } from "../policies/policy.ts";
 import { Stream } from "../random.ts";
-import { descend, q } from "./dsrl.ts";
+import * as chunkQ from "./chunk_q.ts";
 import * as qc from "./qc.ts";
 
 /** Settings of QC-FQL; the public code's values. */
@@ -46,7 +45,7 @@ export interface Minibatch extends Omit<qc.Minibatch, "nextNoise"> {
 }
 
 /** What the update reports. */
-export type Metric = qc.Metric | "actor/loss" | "actor/distillation" | "actor/q";
+export type Metric = qc.Metric | "onestep/loss" | "onestep/distillation" | "onestep/q";
 
 /** μ(o, z), flat, not clipped: features [B, F], z [B, h, A] → [B, C]. */
 export function oneStep(
@@ -75,45 +74,31 @@ export function actorLoss(
   const flow = stopGradient(qc.draw(weights, b.features, b.start, units, h));
   const chunk = oneStep(actor, b.features, b.start, units);
   const distillation: Scalar = mean(squaredDifference(chunk, flow));
-  const value: Scalar = mean(q(weights, "critic", b.state, clipByValue(chunk, -1, 1), h));
-  const loss: Scalar = add(mul(h.alpha, distillation), neg(value));
+  const value: Scalar = mean(chunkQ.q(weights, "critic", b.state, clipByValue(chunk, -1, 1), h));
+  const loss: Scalar = sub(mul(h.alpha, distillation), value);
   return {
     loss,
-    metrics: { "actor/loss": loss, "actor/distillation": distillation, "actor/q": value },
+    metrics: { "onestep/loss": loss, "onestep/distillation": distillation, "onestep/q": value },
   };
 }
 
 /** Critic, flow and μ step together down the total loss, then the targets follow. For `compileUpdate`. */
-export function update(h: Hyperparameters, units: PolicyNormalization, { horizon }: qc.Sizes) {
-  const discount = h.gamma ** horizon;
+export function update(h: Hyperparameters, units: PolicyNormalization) {
   return (state: Weights, batch: Weights): { state: Weights; metrics: Record<Metric, Tensor> } => {
     const b = batch as unknown as Minibatch;
     const next = act(state, b.nextFeatures, reshape(b.nextNoise, b.start.shape), units);
-    const y = qc.target(state, b, next, discount, h);
-    const steps = [
-      ["critic", (weights: Weights) => qc.criticLoss(weights, b, y, h)],
-      ["velocity", (weights: Weights) => qc.flowLoss(weights, b, units)],
-      ["onestep", (weights: Weights) => actorLoss(weights, state, b, units, h)],
-    ] as const;
-    let stepped = state, metrics: Weights = {};
-    for (const [group, loss] of steps) {
-      const one = descend(stepped, group, loss, qc.optimizer(h));
-      stepped = one.state;
-      metrics = { ...metrics, ...one.metrics };
-    }
-    const loss = ["critic/loss", "flow/loss", "actor/loss"].map((name) => metrics[name]!).reduce((x, y) =>
-      add(x, y)
-    );
-    return {
-      state: { ...stepped, ...polyak(stepped, "critic", "target", h.tau) },
-      metrics: { ...metrics, loss } as Record<Metric, Tensor>,
-    };
+    const y = qc.target(state, b, next, h);
+    return qc.step(state, {
+      critic: (weights) => chunkQ.criticLoss(weights, b, y, h),
+      velocity: (weights) => qc.flowLoss(weights, b, units),
+      onestep: (weights) => actorLoss(weights, state, b, units, h),
+    }, h);
   };
 }
 
 /** Shapes of one step of `update`. */
 export function updateShapes(sizes: qc.Sizes, h: Hyperparameters): { state: Shapes; batch: Shapes } {
-  const chunk = [sizes.horizon, sizes.action];
+  const chunk = [h.horizon, sizes.action];
   return {
     state: shapesOf(initialize(new Stream([0, 0]), sizes, h)),
     batch: qc.batchShapes(sizes, h, { start: chunk, nextNoise: [1, ...chunk] }),
@@ -122,7 +107,7 @@ export function updateShapes(sizes: qc.Sizes, h: Hyperparameters): { state: Shap
 
 /** A complete learner state: that of QC, and μ. */
 export function initialize(stream: Stream, sizes: qc.Sizes, h: Hyperparameters): Tensors {
-  const chunk = sizes.horizon * sizes.action;
+  const chunk = h.horizon * sizes.action;
   const hidden = Array<number>(h.layers).fill(h.width);
   const start = qc.initialize(stream, sizes, h);
   const actor = initializeMlp(stream, "onestep", { input: sizes.features + chunk, hidden, output: chunk }, {
@@ -131,21 +116,20 @@ export function initialize(stream: Stream, sizes: qc.Sizes, h: Hyperparameters):
   return { ...start, ...actor, ...initializeAdamW(actor, "onestep") };
 }
 
-/** The acting program: μ by name, "features" [L, F], "noise" [L, 1, h, A] ~ N(0, I) → "chunk" [L, C]. */
-export function actingProgram(
-  { lanes, sizes, units, h }: {
-    lanes: number;
-    sizes: qc.Sizes;
-    units: PolicyNormalization;
-    h: Hyperparameters;
-  },
+/** μ as a program, like `sampler` of qc.ts: "onestep/…" by name, "features", "noise" → "actions". */
+export function sampler(
+  rows: number,
+  sizes: qc.Sizes,
+  units: PolicyNormalization,
+  h: Hyperparameters,
 ): Program {
-  const chunk = [sizes.horizon, sizes.action];
-  const weights = shapesOf(initialize(new Stream([0, 0]), sizes, h));
+  const chunk = [rows, h.horizon, sizes.action];
   return compile(
-    ({ features, noise, ...actor }) => ({
-      chunk: act(actor, features!, reshape(noise!, [lanes, ...chunk]), units),
-    }),
-    { ...part(weights, "onestep"), features: [lanes, sizes.features], noise: [lanes, 1, ...chunk] },
+    ({ features, noise, ...actor }) => ({ actions: reshape(act(actor, features!, noise!, units), chunk) }),
+    {
+      ...part(shapesOf(initialize(new Stream([0, 0]), sizes, h)), "onestep"),
+      features: [rows, sizes.features],
+      noise: chunk,
+    },
   );
 }

@@ -6,16 +6,18 @@ import { Learner } from "../engine/learner.ts";
 import { compileUpdate } from "../engine/program.ts";
 import { Session } from "../engine/session.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";
-import { part } from "../nn/weights.ts";
+import { part, zerosLike } from "../nn/weights.ts";
 import { stream } from "../random.ts";
 import {
   assertAllClose,
   assertClose,
   eager,
+  type Fixture,
   normals,
   numbers,
   readFixture,
 } from "../tests/fixtures/numerics.ts";
+import * as chunkQ from "./chunk_q.ts";
 import * as qc from "./qc.ts";
 import * as fql from "./qc_fql.ts";
 
@@ -23,6 +25,12 @@ const fixture = readFixture("qc");
 const weights = eager(fixture["weights"]!);
 const { start, ...rest } = eager(fixture["batch"]!);
 const b = rest as unknown as qc.Minibatch;
+const host = (record: Fixture[string]): Tensors =>
+  Object.fromEntries(
+    Object.entries(record).map((
+      [name, { shape, data }],
+    ) => [name, ndarray(shape, Float32Array.from(data))]),
+  );
 const result = (name: string) => fixture["results"]![name]!.data;
 const unit = (width: number) => ({
   kind: "z-score" as const,
@@ -32,10 +40,9 @@ const unit = (width: number) => ({
   clip: null,
 });
 const units = { features: unit(4), actions: unit(2) };
-const sizes = { state: 3, features: 4, horizon: 3, action: 2 };
-const network = { layers: 2, width: 6, flowSteps: 3, gamma: 0.9 };
+const sizes = { state: 3, features: 4, action: 2 };
+const network = { layers: 2, width: 6, flowSteps: 3, gamma: 0.9, horizon: 3, activation: "tanh" };
 const h = qc.hyperparameters.parse(network);
-const discount = 0.9 ** 3;
 const next = { state: b.nextState, features: b.nextFeatures, noise: b.nextNoise };
 
 for (const reduction of ["mean", "min"] as const) {
@@ -43,10 +50,10 @@ for (const reduction of ["mean", "min"] as const) {
     const own = { ...h, reduction };
     const best = qc.bestOfN(weights, next, units, own);
     assertClose(numbers(best), result(`${reduction}Best`), 1e-5, "chunk");
-    const y = qc.target(weights, b, best, discount, own);
+    const y = qc.target(weights, b, best, own);
     assertClose(numbers(y), result(`${reduction}Target`), 1e-5, "y");
     const { loss, gradients } = valueAndGradients(
-      (w) => qc.criticLoss(w, b, y, own),
+      (w) => chunkQ.criticLoss(w, b, y, own),
       part(weights, "critic"),
     );
     assertClose(numbers(loss), result(`${reduction}CriticLoss`), 1e-5, "loss");
@@ -68,7 +75,7 @@ Deno.test("QC-FQL's target, chunk, actorLoss() and its gradients are the public 
   const first = reshape(slice(b.nextNoise, [0, 0, 0, 0], [5, 1, 3, 2]), [5, 3, 2]);
   const chunk = fql.act(weights, b.nextFeatures, first, units);
   assertClose(numbers(chunk), result("act"), 1e-5, "chunk");
-  assertClose(numbers(qc.target(weights, b, chunk, discount, own)), result("fqlTarget"), 1e-5, "y");
+  assertClose(numbers(qc.target(weights, b, chunk, own)), result("fqlTarget"), 1e-5, "y");
   const { loss, gradients } = valueAndGradients(
     (w) => fql.actorLoss(w, weights, { ...b, start: start! }, units, own),
     part(weights, "onestep"),
@@ -77,33 +84,21 @@ Deno.test("QC-FQL's target, chunk, actorLoss() and its gradients are the public 
   assertAllClose(gradients, fixture["actorGradients"]!, 1e-5);
 });
 
-Deno.test("best of 1 is the flow's own chunk bit for bit, whatever the critic", async () => {
-  const trained = Object.fromEntries(
-    Object.entries(fixture["weights"]!).map(([name, x]) => [name, { ...x, data: Float32Array.from(x.data) }]),
-  ) as Tensors;
-  const acting = { ...part(trained, "critic"), ...part(trained, "velocity") };
-  const { state, features, noise } = normals(stream(3, "seen"), {
-    state: [2, 3],
-    features: [2, 4],
-    noise: [2, 1, 3, 2],
+Deno.test("bestOfN() of one chunk is the flow's own bit for bit; among equals it takes the first", async () => {
+  const first = reshape(slice(b.nextNoise, [0, 0, 0, 0], [5, 1, 3, 2]), [5, 3, 2]);
+  const drawn = numbers(qc.draw(weights, b.nextFeatures, first, units, h));
+  const one = { ...next, noise: reshape(first, [5, 1, 3, 2]) };
+  assert.deepEqual(numbers(qc.bestOfN(weights, one, units, h)), drawn);
+  const flat = { ...weights, ...eager(zerosLike(host(part(fixture["weights"]!, "critic")))) };
+  assertClose(numbers(qc.bestOfN(flat, next, units, h)), drawn, 1e-6, "ties");
+
+  await using session = await Session.create(qc.sampler(5, sizes, units, h), { threads: 1 });
+  const { actions } = await session.run({
+    ...host(part(fixture["weights"]!, "velocity")),
+    features: ndarray([5, 4], Float32Array.from(numbers(b.nextFeatures))),
+    noise: ndarray([5, 3, 2], Float32Array.from(numbers(first))),
   });
-  const open = (candidates: number) =>
-    Session.create(qc.actingProgram({ lanes: 2, candidates, sizes, units, h }), { threads: 1 });
-  await using alone = await open(1);
-  await using four = await open(4);
-  const seen = { state: state!, features: features! };
-  const one = (await alone.run({ ...acting, ...seen, noise: noise! })).chunk!;
-  const zero = Object.fromEntries(
-    Object.entries(part(trained, "critic")).map(([name, { shape }]) => [name, ndarray(shape)]),
-  );
-  assert.deepEqual((await alone.run({ ...acting, ...zero, ...seen, noise: noise! })).chunk, one);
-  // Four equal draws are no choice, and a critic that finds all equal takes the first.
-  const spread = ndarray([2, 4, 3, 2], stream(4, "others").fillNormal(new Float32Array(48)));
-  for (let lane = 0; lane < 2; lane++) {
-    spread.data.set(noise!.data.subarray(lane * 6, (lane + 1) * 6), lane * 24);
-  }
-  const tied = (await four.run({ ...acting, ...zero, ...seen, noise: spread })).chunk!;
-  assertClose(tied.data, one.data, 1e-6, "ties");
+  assertClose(actions!.data, drawn, 1e-5, "compiled");
 });
 
 const cases = {
@@ -115,7 +110,7 @@ const cases = {
 };
 /** What both modules offer, seen without their settings' types. */
 interface Method {
-  update(h: unknown, units: unknown, sizes: unknown): (state: Weights, batch: Weights) => {
+  update(h: unknown, units: unknown): (state: Weights, batch: Weights) => {
     state: Weights;
     metrics: Weights;
   };
@@ -132,7 +127,7 @@ for (const [name, { h, module }] of Object.entries(cases)) {
       stream(2, "batches"),
       Object.fromEntries(Object.entries(shapes.batch).map(([name, shape]) => [name, [1, ...shape]])),
     );
-    const update = module.update(h, units, sizes);
+    const update = module.update(h, units);
     await using learner = await Learner.create(compileUpdate(update, shapes), initial);
     const traced = await learner.update(batches);
     const one = Object.fromEntries(
