@@ -6,7 +6,7 @@ import { decodeEpisodes } from "../data/episodes_arrow.ts";
 import { fit, type Normalization, normalize } from "../data/normalization.ts";
 import type { Artifact } from "../lab/stage.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
-import { residualState } from "../policies/features.ts";
+import { residualState, type Subject } from "../policies/features.ts";
 import type { Stream } from "../random.ts";
 import { observationAt, subjectOf } from "./recording.ts";
 import type { Lane } from "./rollout.ts";
@@ -30,7 +30,11 @@ function rawStates(episode: Episode, tasks: readonly string[]): NDArray {
 }
 
 /** The same in a lane, normalised, [S]. */
-export function chunkState(lane: Lane, tasks: readonly string[], scale: Normalization): Float32Array {
+export function chunkState(
+  lane: Pick<Lane, "observation"> & { readonly plan: { readonly task: Subject } },
+  tasks: readonly string[],
+  scale: Normalization,
+): Float32Array {
   const raw = residualState(lane.observation, lane.plan.task, 0, tasks);
   return normalize(scale, ndarray([raw.length], raw)).data;
 }
