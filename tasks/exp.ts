@@ -1,5 +1,5 @@
 /** `deno task exp VERB`: parses the command line, calls the verb, turns errors into one line and an exit code. */
-import { Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { Argument, Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { firstLine, Interruption, UsageError } from "../lab/errors.ts";
 import { openSession } from "./session.ts";
 
@@ -141,6 +141,22 @@ verb("serve", "the results browser, on this machine only")
     const { serveCommand } = await import("./serve.ts");
     using session = openSession(command.optsWithGlobals());
     exitCode = await serveCommand(options, session);
+  });
+
+asking("policy", "serve NAME/STAGE or DIGEST: a stored policy for clients of openpi's websocket protocol")
+  .addArgument(new Argument("<action>").choices(["serve"] as const))
+  .argument("<experiment/stage|digest>")
+  .option("--port <n>", "where it listens; 0 takes a free one", "8000")
+  .option("--host <address>", "listen on another address; needs --token")
+  .option("--token <text>", "the API key that clients have to send, at least 16 characters")
+  .option("--normalization <digest>", "units of a policy that is named by its digest")
+  .option("--tasks <list>", "tasks of its one-hot input in their order, joined by commas")
+  .option("--guidance <s>", "guidance of a policy with a condition (default: 1)")
+  .option("--noise-seed <n>", "seed of the noise where a client sends none", "0")
+  .action(async (_, subject, options, command) => {
+    const { policyServeCommand } = await import("./policy_serve.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await policyServeCommand(subject, options, session);
   });
 
 verb("doctor", "what this machine can run, what is missing, and the command that mends it")

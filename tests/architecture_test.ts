@@ -19,8 +19,11 @@ const allowed: Record<string, readonly string[]> = {
   // Experiments name tasks and compose the schemas of hyperparameters where methods declare them.
   experiments: ["stages", "lab/experiment.ts", "rl", "policies", "envs"],
   results: ["lab", "data", "random.ts", "ndarray.ts"],
-  // Setup and doctor look at the simulators themselves.
-  tasks: ["experiments", "lab", "results", "data", "envs", "random.ts"],
+  // Setup and doctor look at the simulators themselves; a policy is served where it is opened, in stages.
+  tasks: [
+    ...["experiments", "lab", "results", "data", "envs", "random.ts"],
+    ...["policies/openpi_server.ts", "stages/served_flow.ts"],
+  ],
 };
 
 interface Edge {
