@@ -168,6 +168,7 @@ export { type Columns, decodeTable, encodeTable, numbers, strings } from "./data
 
 // Lab: what an experiment and a stage are.
 export type { Json } from "./lab/canonical.ts";
+export type { MethodStages } from "./lab/method_stages.ts";
 export {
   type Expectation,
   type Given,
@@ -176,6 +177,7 @@ export {
   type Handle,
   type Handles,
   type Input,
+  type Method,
   type Override,
   type StageOptions,
 } from "./lab/experiment.ts";
@@ -221,6 +223,8 @@ export {
 } from "./results/evaluation.ts";
 export type { GroupsRow } from "./results/groups.ts";
 export type { GuidanceRow } from "./results/guidance.ts";
+export type { MethodCost, MethodPoint, MethodRow } from "./results/methods.ts";
+export type { PooledMethod, PooledMethods } from "./results/pooled_methods.ts";
 export {
   buildReport,
   type Cost,

@@ -74,6 +74,16 @@ export interface Graph {
   readonly comparisons?: readonly { readonly after: string; readonly before: string }[];
   /** What later stages take for granted of evaluations: the report warns where it does not hold. */
   readonly expectations?: readonly Expectation[];
+  /** Methods that start from the first policy: reports set side by side what each brought and what it cost. */
+  readonly methods?: readonly Method[];
+}
+
+/** A method among others that start from the same policy. */
+export interface Method {
+  /** Label of the evaluation of what it ends with. */
+  readonly label: string;
+  /** Its success on training states, in order: learning curves, or scores by guidance after a stage. */
+  readonly progress: readonly Handle<"metrics">[];
 }
 
 /** That a policy is not far below another one. */

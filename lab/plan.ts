@@ -69,6 +69,8 @@ export interface Plan {
   readonly comparisons?: NonNullable<Graph["comparisons"]>;
   /** What later stages take for granted of evaluations; absent when there is nothing. */
   readonly expectations?: NonNullable<Graph["expectations"]>;
+  /** Methods to set side by side; absent when there are none. */
+  readonly methods?: readonly { readonly label: string; readonly progress: readonly Edge[] }[];
   /** Hash of what was declared: name, version, hyperparameters and graph; the same for every seed. */
   readonly definition: string;
 }
@@ -94,6 +96,7 @@ export function plan(experiment: Experiment, request: Request): Plan {
   const curves = edges(graph.curves ?? {});
   const comparisons = pairs(graph);
   const expectations = expected(graph);
+  const methods = compared(graph);
   const presets = Object.keys(experiment.presets);
   const made = {
     experiment: name,
@@ -111,14 +114,24 @@ export function plan(experiment: Experiment, request: Request): Plan {
     curves,
     ...comparisons,
     ...expectations,
+    ...methods,
   };
   return { ...made, definition: documentHash(declaration(made)) };
 }
 
 /** The document whose hash is a plan's definition. */
 export function declaration(plan: Omit<Plan, "definition">): Json {
-  const { experiment, version, hyperparameters, stages, evaluations, curves, comparisons, expectations } =
-    plan;
+  const {
+    experiment,
+    version,
+    hyperparameters,
+    stages,
+    evaluations,
+    curves,
+    comparisons,
+    expectations,
+    methods,
+  } = plan;
   return {
     kind: "uplift/definition",
     experiment,
@@ -131,6 +144,7 @@ export function declaration(plan: Omit<Plan, "definition">): Json {
     curves,
     ...(comparisons ? { comparisons } : {}),
     ...(expectations ? { expectations } : {}),
+    ...(methods ? { methods } : {}),
   } as unknown as Json;
 }
 
@@ -208,6 +222,22 @@ function expected({ evaluations, expectations = [] }: Graph): Pick<Plan, "expect
     throw new Error(`Cannot expect anything of evaluation "${unknown}": the graph has ${labels.join(", ")}`);
   }
   return expectations.length === 0 ? {} : { expectations };
+}
+
+/** The graph's methods, once their labels are known to be there. */
+function compared({ evaluations, methods = [] }: Graph): Pick<Plan, "methods"> {
+  const labels = Object.keys(evaluations);
+  const unknown = methods.find(({ label }) => !labels.slice(1).includes(label));
+  if (unknown) {
+    throw new Error(
+      `Cannot set method "${unknown.label}" beside "${labels[0]}": the graph has ${
+        labels.slice(1).join(", ")
+      }`,
+    );
+  }
+  return methods.length === 0
+    ? {}
+    : { methods: methods.map(({ label, progress }) => ({ label, progress: progress.map(edge) })) };
 }
 
 /** The graph's further comparisons, once their labels are known to be there. */

@@ -122,6 +122,8 @@ export interface Curve {
   readonly y: ArrayLike<number>;
   /** Bounds of the band around y, as long as y. */
   readonly band?: { readonly low: ArrayLike<number>; readonly high: ArrayLike<number> };
+  /** What came of it, measured otherwise: a dot with whiskers at `x`. */
+  readonly end?: { readonly x: number; readonly interval: Interval };
   /** Number of the policy. */
   readonly colour: number;
 }
@@ -141,7 +143,10 @@ export function learningCurves(options: {
   ]);
   const top = 50 + legend.height + 8;
   const bottom = top + 250;
-  const xTicks = ticks(Math.max(0, ...curves.map((c) => c.x[c.x.length - 1] ?? 0)), 6);
+  const xTicks = ticks(
+    Math.max(0, ...curves.map((c) => Math.max(c.x[c.x.length - 1] ?? 0, c.end?.x ?? 0))),
+    6,
+  );
   const x = (step: number) => left + step / xTicks.at(-1)! * (right - left);
   const y = (rate: number) => bottom - rate * (bottom - top);
   const parts = [text(24, 30, fit(title, 16, WIDTH - 48), { size: 16, weight: 600 }), ...legend.parts];
@@ -164,7 +169,8 @@ export function learningCurves(options: {
     ...curves.map((curve) => {
       const last = finiteRuns(curve.y).at(-1)?.at(-1);
       if (last === undefined) return `${curve.label}: not measured`;
-      return `${curve.label}: ${(100 * curve.y[last]!).toFixed(1)} % after ${steps(curve.x[last]!)}`;
+      return `${curve.label}: ${(100 * curve.y[last]!).toFixed(1)} % after ${steps(curve.x[last]!)}` +
+        (curve.end ? `, in the end ${(100 * curve.end.interval.estimate).toFixed(1)} %` : "");
     }),
     ...(reference ? [`${reference.label}: ${(100 * reference.rate).toFixed(1)} %`] : []),
   ].join("; ");
@@ -203,6 +209,14 @@ function curveParts(curve: Curve, x: (step: number) => number, y: (rate: number)
         );
       }
     }
+  }
+  if (curve.end) {
+    const { x: step, interval: { estimate, low, high } } = curve.end, at = x(step);
+    parts.push(line(at, y(low), at, y(high), stroke, 2));
+    for (const bound of [low, high]) parts.push(line(at - 4, y(bound), at + 4, y(bound), stroke, 2));
+    parts.push(
+      `<circle cx="${px(at)}" cy="${px(y(estimate))}" r="5" fill="${stroke}" stroke="${ink.background}"/>`,
+    );
   }
   return `<g><title>${escape(curve.label)}</title>${parts.join("")}</g>`;
 }

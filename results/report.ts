@@ -4,12 +4,14 @@
  */
 import { decodeTable, numbers } from "../data/table.ts";
 import type { Expectation } from "../lab/experiment.ts";
+import type { MethodStages } from "../lab/method_stages.ts";
 import { forest, type ForestGroup, learningCurves } from "./charts.ts";
 import { byTask, compareAll, type ComparisonRow } from "./comparisons.ts";
 import { type GroupsRow, groupsRow } from "./groups.ts";
 import { type GuidanceRow, guidanceRow } from "./guidance.ts";
 import { decodeEvaluation, type Rate, rate } from "./evaluation.ts";
 import { warnings } from "./expectations.ts";
+import { figureOfSeed, type MethodRow, methodRow } from "./methods.ts";
 import { consoleReport, markdownReport } from "./report_text.ts";
 import { wilson } from "./statistics.ts";
 
@@ -70,6 +72,8 @@ export interface ReportInput {
   readonly comparisons?: readonly { readonly after: string; readonly before: string }[];
   /** What the experiment takes for granted: a warning where it does not hold. */
   readonly expectations?: readonly Expectation[];
+  /** Methods to set side by side, each with its stages. */
+  readonly methods?: readonly MethodStages[];
   /** Sentences for the end of the report. */
   readonly notes?: readonly string[];
   /** The simulators that success was measured in, a line each: numbers under other protocols are other numbers. */
@@ -100,7 +104,7 @@ export interface CurveRow {
 
 /** The report as JSON. */
 export interface Report
-  extends Omit<ReportInput, "evaluations" | "curves" | "comparisons" | "expectations" | "notes"> {
+  extends Omit<ReportInput, "evaluations" | "curves" | "comparisons" | "expectations" | "methods" | "notes"> {
   /** Names of all tasks, sorted. */
   readonly tasks: readonly string[];
   /** Success by policy, in the order given. */
@@ -113,6 +117,8 @@ export interface Report
   readonly groups?: readonly GroupsRow[];
   /** How guidances were chosen; absent where there is no choice. */
   readonly guidance?: readonly GuidanceRow[];
+  /** Methods side by side; absent where there are none. */
+  readonly methods?: readonly MethodRow[];
   /** Sums over all stages, and over those that ran now. */
   readonly budget: { readonly total: Cost; readonly now: Cost };
   /** Expectations that do not hold, in words; absent when all do. */
@@ -140,7 +146,7 @@ export interface Cost {
 export function buildReport(
   input: ReportInput,
 ): { json: Report; markdown: string; svgs: Record<string, string>; console: string } {
-  const { evaluations, curves, comparisons = [], expectations = [], ...declared } = input;
+  const { evaluations, curves, comparisons = [], expectations = [], methods = [], ...declared } = input;
   const outcomes = Object.entries(evaluations).map(([label, bytes]) =>
     [label, decodeEvaluation(bytes, label)] as const
   );
@@ -163,6 +169,7 @@ export function buildReport(
     curves: Object.entries(curves).flatMap(([label, bytes]) => curve(label, bytes) ?? []),
     ...(groups.length > 0 ? { groups } : {}),
     ...(guidance.length > 0 ? { guidance } : {}),
+    ...(methods.length > 0 ? { methods: methods.map((method) => methodRow(method, input.stages)) } : {}),
     budget: { total: cost(input.stages), now: cost(input.stages.filter((stage) => stage.state === "run")) },
     ...(missed.length > 0 ? { warnings: missed } : {}),
     notes: input.notes ?? [],
@@ -219,6 +226,7 @@ export function figures(report: Report): Record<string, string> {
     }));
     svgs["success_by_task"] = forest({ title: "Success by task", subtitle, groups });
   }
+  if (report.methods) svgs["methods_over_environment_steps"] = figureOfSeed(report.methods, report);
   // Two kinds of states in one figure: the legend says which line is measured on which.
   const reference = { label: `${policies[0]!.label}, held-out states`, rate: policies[0]!.interval.estimate };
   for (const [unit, rows] of Map.groupBy(report.curves, (each) => each.unit)) {

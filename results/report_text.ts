@@ -2,6 +2,7 @@
 import { count, duration, percent, percentBounds, pointBounds, points, pValue } from "./format.ts";
 import { groupsTable } from "./groups.ts";
 import { guidanceNote, guidanceTable } from "./guidance.ts";
+import { methodsNote, methodsRows, methodsTable } from "./methods.ts";
 import { type Comparison, comparisonName, type ComparisonRow } from "./comparisons.ts";
 import type { PolicyRow, Report, StageRow } from "./report.ts";
 
@@ -187,6 +188,18 @@ function groupsSection({ groups = [], guidance = [] }: Report): string[] {
   ];
 }
 
+function methodsSection(report: Report): string[] {
+  const { methods = [] } = report;
+  if (methods.length === 0) return [];
+  const { head, align } = methodsTable;
+  return [
+    "## Methods",
+    "![methods over environment steps](methods_over_environment_steps.svg)",
+    markdownTable(head, align, methodsRows(methods, report)),
+    methodsNote,
+  ];
+}
+
 /** The report as Markdown; `figures` are names of SVG files beside it, without ".svg". */
 export function markdownReport(report: Report, figures: readonly string[]): string {
   const {
@@ -215,6 +228,7 @@ export function markdownReport(report: Report, figures: readonly string[]): stri
     ...successSection(report),
     ...figure("success_by_task"),
     ...(curves.length > 0 ? ["## Learning", ...curves.flatMap(figure), curveNote(report)] : []),
+    ...methodsSection(report),
     ...groupsSection(report),
     "## Budget",
     markdownTable(
@@ -264,6 +278,9 @@ export function consoleReport(report: Report): string {
     ),
     ...open(report),
     ...(report.warnings ?? []),
+    ...(report.methods
+      ? [alignedTable(methodsTable.head, methodsTable.align, methodsRows(report.methods, report))]
+      : []),
     alignedTable(
       ["stage", "state", "time", "environment steps", "gradient steps"],
       "llrrr",

@@ -5,6 +5,7 @@ import { forest } from "./charts.ts";
 import { comparisonName } from "./comparisons.ts";
 import type { Rate } from "./evaluation.ts";
 import { percent, percentBounds, pointBounds, points } from "./format.ts";
+import { type PooledMethods, poolMethods, showMethods } from "./pooled_methods.ts";
 import type { Report } from "./report.ts";
 import { alignedTable, markdownTable } from "./report_text.ts";
 import { type Interval, student } from "./statistics.ts";
@@ -35,6 +36,8 @@ export interface SeedsReport {
   readonly success: readonly Spread[];
   /** Success minus that of the first policy, or between the further pairs, within each seed. */
   readonly uplift: readonly Spread[];
+  /** Methods side by side, seeds pooled; absent where there are none. */
+  readonly methods?: PooledMethods;
 }
 
 /**
@@ -42,11 +45,13 @@ export interface SeedsReport {
  * interval around the mean is honest with few seeds; the interval of the IQM resamples seeds within each task (rliable's
  * stratified bootstrap), cannot leave the range of the seeds, and should be read from five seeds on.
  *
+ * @param evaluations tables by label, of each report: what methods are pooled from
  * @throws {RangeError} when there are fewer than two reports, they differ in experiment, version, policies,
  * comparisons or tasks, or a seed occurs twice
  */
 export function aggregateSeeds(
   reports: readonly Report[],
+  evaluations?: readonly Readonly<Record<string, Uint8Array>>[],
 ): { json: SeedsReport; markdown: string; svgs: Record<string, string>; console: string } {
   const first = reports[0];
   if (!first || reports.length < 2) {
@@ -82,12 +87,17 @@ export function aggregateSeeds(
     return spread("uplift", label, reports.map((report) => estimate(report.comparisons[i]!)), byTask);
   });
   const { experiment, version, tasks } = first;
-  const json: SeedsReport = { experiment, version, seeds, tasks, success, uplift };
+  const methods = first.methods && evaluations ? poolMethods(reports, evaluations) : undefined;
+  const json: SeedsReport = {
+    ...{ experiment, version, seeds, tasks, success, uplift },
+    ...(methods ? { methods } : {}),
+  };
+  const shown = methods ? showMethods(methods, seeds) : { markdown: [], console: [], svgs: {} };
   return {
     json,
-    markdown: markdown(json, first),
-    svgs: { success_by_seed: figure(reports, json) },
-    console: terminal(json, first),
+    markdown: [markdown(json, first), ...shown.markdown].join("\n\n") + "\n",
+    svgs: { success_by_seed: figure(reports, json), ...shown.svgs },
+    console: [terminal(json, first), ...shown.console].join("\n\n") + "\n",
   };
 }
 
@@ -154,7 +164,7 @@ function markdown({ experiment, version, seeds, success, uplift }: SeedsReport, 
       : []),
     `Intervals: of the mean, ${success[0]!.mean.method}; of the ${success[0]!.iqm.method}, percentile` +
     `${seeds.length < 5 ? ", which cannot leave the range of so few seeds" : ""}.`,
-  ].join("\n\n") + "\n";
+  ].join("\n\n");
 }
 
 function terminal({ experiment, version, seeds, success, uplift }: SeedsReport, first: Report): string {
@@ -164,7 +174,7 @@ function terminal({ experiment, version, seeds, success, uplift }: SeedsReport, 
     ...uplift.map((spread) => upliftCells({ ...spread, label: `uplift of ${spread.label}` })),
   ];
   const heading = [`${experiment} v${version}, seeds ${seeds.join(", ")}`, ...first.worlds ?? []].join("\n");
-  return `${heading}\n\n${alignedTable(head(seeds), align, rows)}\n`;
+  return `${heading}\n\n${alignedTable(head(seeds), align, rows)}`;
 }
 
 function figure(reports: readonly Report[], { experiment, version, success }: SeedsReport): string {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { buildReport as build } from "../results/report.ts";
 import { isReadOnly, type Writer } from "../lab/durable.ts";
 import { firstLine } from "../lab/errors.ts";
-import type { Plan } from "../lab/plan.ts";
+import { methodStages } from "../lab/method_stages.ts";
+import type { Edge, Plan } from "../lab/plan.ts";
 import type { StageResult } from "../lab/runner.ts";
 import { worldsOf } from "../lab/simulator.ts";
 import type { Store } from "../lab/store.ts";
@@ -18,25 +19,28 @@ export interface Reported<R> {
   readonly failure: string | null;
 }
 
+/** The report of one seed, and the tables it was made from. */
+export interface ReportedSeed extends Reported<Built> {
+  /** Evaluations by label. */
+  readonly evaluations: Readonly<Record<string, Uint8Array>>;
+}
+
 /** Builds the report of a run and writes it to reports/<definition>-<seed>/; null when it has no evaluations. */
 export async function reportOn(
   plan: Plan,
   stages: readonly StageResult[],
   result: string,
   store: Store,
-): Promise<Reported<Built> | null> {
+): Promise<ReportedSeed | null> {
   if (Object.keys(plan.evaluations).length === 0) return null;
+  const read = ({ stage, output }: Edge) =>
+    store.objects.read(stages.find(({ name }) => name === stage)!.outputs[output]!.digest);
   const bytes = (edges: Plan["evaluations"]) =>
-    Object.fromEntries(
-      Object.entries(edges).map(([label, { stage, output }]) => {
-        const digest = stages.find(({ name }) => name === stage)!.outputs[output]!.digest;
-        return [label, store.objects.read(digest)];
-      }),
-    );
+    Object.fromEntries(Object.entries(edges).map(([label, edge]) => [label, read(edge)]));
   // Loaded here, so that a run without evaluations does without.
   const { buildReport } = await import("../results/report.ts");
   const { experiment, version, summary, seed, hyperparameters, settings } = plan;
-  const worlds = worldsOf(plan);
+  const worlds = worldsOf(plan), evaluations = bytes(plan.evaluations), methods = methodStages(plan, read);
   const report = buildReport({
     experiment,
     version,
@@ -48,19 +52,23 @@ export async function reportOn(
     stages: stages.map(({ name, entry, seconds, budget, state }) => {
       return { name, stage: entry, seconds, budget, state: state === "interrupted" ? "failed" : state };
     }),
-    evaluations: bytes(plan.evaluations),
+    evaluations,
     curves: bytes(plan.curves),
     ...(plan.comparisons ? { comparisons: plan.comparisons } : {}),
     ...(plan.expectations ? { expectations: plan.expectations } : {}),
+    ...(methods.length > 0 ? { methods } : {}),
     ...(worlds.length > 0 ? { worlds } : {}),
   });
-  return { report, failure: writeReport(`${plan.definition}-${plan.seed}`, report, store) };
+  return { report, evaluations, failure: writeReport(`${plan.definition}-${plan.seed}`, report, store) };
 }
 
 /** Aggregates the reports of several seeds of one definition and writes that beside them. */
-export async function reportOnSeeds(plans: readonly Plan[], reports: readonly Built[], store: Store) {
+export async function reportOnSeeds(plans: readonly Plan[], reported: readonly ReportedSeed[], store: Store) {
   const { aggregateSeeds } = await import("../results/seeds.ts");
-  const aggregate = aggregateSeeds(reports.map(({ json }) => json));
+  const aggregate = aggregateSeeds(
+    reported.map(({ report }) => report.json),
+    reported.map(({ evaluations }) => evaluations),
+  );
   const seeds = plans.map(({ seed }) => seed).join("-");
   const failure = writeReport(`${plans[0]!.definition}-seeds-${seeds}`, aggregate, store);
   return { report: aggregate, failure };

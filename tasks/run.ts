@@ -67,9 +67,9 @@ export async function runCommand(name: string, options: RunOptions, session: Ses
   }
   const concluded = [];
   for (const [i, { plan }] of planned.entries()) concluded.push(await conclude(plan, results[i]!, session));
-  const reports = concluded.flatMap(({ reported }) => reported?.report ?? []);
-  const several = planned.length > 1 && reports.length === planned.length;
-  const seeds = several ? await reportOnSeeds(planned.map(({ plan }) => plan), reports, store) : null;
+  const reported = concluded.flatMap(({ reported }) => reported ?? []);
+  const several = planned.length > 1 && reported.length === planned.length;
+  const seeds = several ? await reportOnSeeds(planned.map(({ plan }) => plan), reported, store) : null;
   if (session.json) {
     const [first, ...others] = concluded.map(({ document }) => document);
     const document = others.length === 0

@@ -1,7 +1,8 @@
 /** One run as pages show it: its record, its stages as the store holds them now, and what it tells while it goes on. */
 import type { RunProgress, StageProgress } from "../../lab/progress_file.ts";
 import { BEAT_MS } from "../../lab/progress_file.ts";
-import type { PlannedStage } from "../../lab/plan.ts";
+import { methodStages } from "../../lab/method_stages.ts";
+import type { Edge, PlannedStage } from "../../lab/plan.ts";
 import { resultHash } from "../../lab/runner.ts";
 import { worldsOf } from "../../lab/simulator.ts";
 import type { Outcome, RunRecord } from "../../lab/store.ts";
@@ -109,15 +110,11 @@ export function reportOf(reader: Reader, { record, stages }: RunView): Report | 
   if (stages.some(({ outcome }) => !outcome)) return null;
   const made = stages.map(({ stage: { name }, outcome }) => ({ name, outputs: outcome!.outputs }));
   if (resultHash(made) !== result) return null;
+  const read = ({ stage, output }: Edge) => reader.read(outcomes.get(stage)!.outputs[output]!.digest);
   const bytes = (edges: typeof plan.evaluations) =>
-    Object.fromEntries(
-      Object.entries(edges).map(([label, { stage, output }]) => [
-        label,
-        reader.read(outcomes.get(stage)!.outputs[output]!.digest),
-      ]),
-    );
+    Object.fromEntries(Object.entries(edges).map(([label, edge]) => [label, read(edge)]));
   const { experiment, version, summary, seed, hyperparameters, settings, comparisons, expectations } = plan;
-  const worlds = worldsOf(plan);
+  const worlds = worldsOf(plan), methods = methodStages(plan, read);
   const { json } = buildReport({
     experiment,
     version,
@@ -134,6 +131,7 @@ export function reportOf(reader: Reader, { record, stages }: RunView): Report | 
     curves: bytes(plan.curves),
     ...(comparisons ? { comparisons } : {}),
     ...(expectations ? { expectations } : {}),
+    ...(methods.length > 0 ? { methods } : {}),
     ...(worlds.length > 0 ? { worlds } : {}),
   });
   if (reports.size >= REPORTS) reports.delete(reports.keys().next().value!);
