@@ -1,16 +1,19 @@
 /** A learner's state, carried from one call of an update program to the next. */
+import { checkInputs } from "./inputs.ts";
 import type { Program } from "./program.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import type { Carrier } from "./providers/provider.ts";
+import { choose, type SessionOptions } from "./session.ts";
 import type { Tensors } from "../ndarray.ts";
 
-/** Runs a program of `compileUpdate` and keeps the state between calls. */
+/** Runs a program of `compileUpdate` and keeps the state between calls, on the device it runs on. */
 export class Learner {
-  readonly #session: Session;
-  #state: Tensors;
+  readonly #program: Program;
+  #carrier: Carrier | undefined;
+  #last: Tensors = {};
 
-  private constructor(session: Session, state: Tensors) {
-    this.#session = session;
-    this.#state = state;
+  private constructor(program: Program, carrier: Carrier) {
+    this.#program = program;
+    this.#carrier = carrier;
   }
 
   /** Loads an update program; `state` holds its tensors by name, without the prefix "state/". */
@@ -34,12 +37,17 @@ export class Learner {
         );
       }
     }
-    return new Learner(await Session.create(program, options), { ...state });
+    const chosen = await choose(options);
+    return new Learner(program, await chosen.provider.carry(program, state, chosen.options));
   }
 
-  /** The state after the last update: names without "state/". Each update makes new arrays. */
+  /**
+   * The state after the last update: names without "state/". Each update makes new arrays. Where the state lives on a
+   * device, a tensor is copied when it is first read, which must be before the next update: spread or `part()` the record
+   * to keep it.
+   */
   get state(): Tensors {
-    return this.#state;
+    return this.#carrier?.state ?? this.#last;
   }
 
   /**
@@ -47,25 +55,21 @@ export class Learner {
    *
    * @param batches [K, ...] by name, without the prefix "batch/"
    * @returns metrics [K, ...] by name, without the prefix "metrics/"
-   * @throws {Error} when a batch tensor is missing, unknown or misshapen
+   * @throws {Error} when a batch tensor is missing, unknown or misshapen, or after disposal
    */
   async update(batches: Tensors): Promise<Tensors> {
-    const inputs: Tensors = {};
-    for (const [name, value] of Object.entries(this.#state)) inputs[`state/${name}`] = value;
-    for (const [name, value] of Object.entries(batches)) inputs[`batch/${name}`] = value;
-    const outputs = await this.#session.run(inputs);
-    const state: Tensors = {};
-    const metrics: Tensors = {};
-    for (const [name, value] of Object.entries(outputs)) {
-      if (name.startsWith("state/")) state[name.slice("state/".length)] = value;
-      else metrics[name.slice("metrics/".length)] = value;
-    }
-    this.#state = state;
-    return metrics;
+    if (!this.#carrier) throw new Error("Cannot run a disposed session: create another one");
+    const inputs = Object.entries(batches).map(([name, value]) => [`batch/${name}`, value]);
+    checkInputs(this.#program, Object.fromEntries(inputs), "batch/");
+    return await this.#carrier.update(batches);
   }
 
   /** Frees the program's memory; the state stays readable. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session[Symbol.asyncDispose]();
+    const carrier = this.#carrier;
+    if (!carrier) return;
+    this.#last = { ...carrier.state };
+    this.#carrier = undefined;
+    await carrier[Symbol.asyncDispose]();
   }
 }

@@ -6,7 +6,9 @@ import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 
 /** The entries below `group`, under their full names: those that start with "group/". */
 export function part<T>(record: Readonly<Record<string, T>>, group: string): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).filter(([name]) => name.startsWith(`${group}/`)));
+  // By name first: a learner's state on a device is copied entry by entry, as it is read.
+  const names = Object.keys(record).filter((name) => name.startsWith(`${group}/`));
+  return Object.fromEntries(names.map((name) => [name, record[name]!]));
 }
 
 /** The entries below `from`, renamed to stand below `to`: "from/0/kernel" becomes "to/0/kernel". */

@@ -1,0 +1,21 @@
+/**
+ * The providers by device. The lab reads this table: a stage on a device other than the CPU has the provider's code in
+ * its key, and what the probe found. Nothing else in the repository names a provider.
+ */
+
+/** A device as the lab knows it. */
+export interface DeviceEntry {
+  /** Folder of the provider that serves it, beside this file. */
+  readonly provider: string;
+  /**
+   * Module in that folder that is run in a process of its own and prints one JSON document: `checks` for the doctor, and
+   * `fingerprint`, what decides the device's bits, where it can be used.
+   */
+  readonly probe?: string;
+}
+
+/** Devices by name; `--device auto` takes the first, from the last, that can be used. */
+export const devices: Readonly<Record<string, DeviceEntry>> = {
+  cpu: { provider: "cpu" },
+  cuda: { provider: "ort", probe: "ort/probe.ts" },
+};

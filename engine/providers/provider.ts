@@ -1,0 +1,42 @@
+/**
+ * The seam between programs and what runs them. A provider is a folder beside this file whose `provider.ts` exports
+ * `provider`; what it cannot do it refuses with an error: nothing falls back to another provider.
+ */
+import type { Device } from "../device.ts";
+import type { Program } from "../program.ts";
+import type { Tensors } from "../../ndarray.ts";
+
+/** How a program is loaded. */
+export interface LoadOptions {
+  /** Threads of one operator on the CPU, 1 or more. */
+  readonly threads: number;
+  /** Where it runs. */
+  readonly device: Device;
+}
+
+/** A loaded program. Calls come one after another; inputs were checked against the program's shapes. */
+export interface Runnable extends AsyncDisposable {
+  /** One call. Inputs are read, never kept; outputs are new arrays. */
+  run(inputs: Tensors): Promise<Tensors>;
+}
+
+/** A loaded update program with the state it carries. Names are those of the program without their prefixes. */
+export interface Carrier extends AsyncDisposable {
+  /**
+   * The state after the last update. A provider that keeps it elsewhere copies a tensor when it is read, and refuses to
+   * read it once a later update has begun.
+   */
+  readonly state: Tensors;
+  /** K updates; batches [K, ...], metrics [K, ...]. */
+  update(batches: Tensors): Promise<Tensors>;
+}
+
+/** What runs programs. */
+export interface Provider {
+  /** Devices it can run on. */
+  readonly devices: readonly Device[];
+  /** Loads a program. */
+  load(program: Program, options: LoadOptions): Promise<Runnable>;
+  /** Loads a program of `compileUpdate`, with its first state. */
+  carry(program: Program, state: Tensors, options: LoadOptions): Promise<Carrier>;
+}
