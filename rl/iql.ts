@@ -19,11 +19,12 @@ import {
 } from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import type { Weights } from "../engine/differentiate.ts";
+import { compile, type Program } from "../engine/program.ts";
 import { type Shapes, stopGradient } from "../engine/trace.ts";
 import type { Tensors } from "../ndarray.ts";
 import { initializeMlp, mlps } from "../nn/mlp.ts";
 import { initializeAdamW, polyak } from "../nn/optimizer.ts";
-import { shapesOf } from "../nn/weights.ts";
+import { part, shapesOf } from "../nn/weights.ts";
 import { Stream } from "../random.ts";
 import * as chunkQ from "./chunk_q.ts";
 
@@ -47,16 +48,6 @@ export function v(weights: Weights, state: Tensor, { activation }: Pick<Hyperpar
 /** ρ_τ(u) = |τ - 1[u ≤ 0]| u²: asymmetric squares of u [B], whose least mean is the τ-expectile. */
 export function expectileLoss(u: Tensor, expectile: number): Tensor {
   return mul(where(greater(u, 0), expectile, 1 - expectile), square(u));
-}
-
-/** A(s, a) = min_i Q̄_i(s, a) - V(s), [B]. */
-export function advantage(
-  weights: Weights,
-  state: Tensor,
-  chunk: Tensor,
-  h: Pick<Hyperparameters, "activation">,
-): Tensor {
-  return sub(chunkQ.aggregate(chunkQ.q(weights, "target", state, chunk, h), "min"), v(weights, state, h));
 }
 
 /** L_V = E ρ_τ(min_i Q̄_i(s, a) - V(s)). */
@@ -108,4 +99,21 @@ export function initialize(stream: Stream, sizes: chunkQ.Sizes, h: Hyperparamete
     ...value,
     ...initializeAdamW(value, "value"),
   };
+}
+
+/** min_i Q̄_i(s, a) and V(s) of `batch` rows: the weights by name, "state" [B, S], "chunk" [B, C] → "q" [B], "v" [B]. */
+export function advantageProgram(
+  weights: Shapes,
+  { batch, state, chunk }: chunkQ.Sizes & { readonly batch: number },
+  h: Pick<Hyperparameters, "activation">,
+): Program {
+  return compile(({ state, chunk, ...networks }) => ({
+    q: chunkQ.aggregate(chunkQ.q(networks, "target", state!, chunk!, h), "min"),
+    v: v(networks, state!, h),
+  }), {
+    ...part(weights, "target"),
+    ...part(weights, "value"),
+    state: [batch, state],
+    chunk: [batch, chunk],
+  });
 }

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import type { Experiment } from "../lab/experiment.ts";
 import { plan } from "../lab/plan.ts";
 import awrTabletop from "../experiments/awr_tabletop.ts";
+import bestOfNTabletop from "../experiments/best_of_n_tabletop.ts";
 import cfgFlowLiberoSpatial from "../experiments/cfg_flow_libero_spatial.ts";
 import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
+import chunkRlTabletop from "../experiments/chunk_rl_tabletop.ts";
 import dsrlLibero9057 from "../experiments/dsrl_libero_90_57.ts";
 import dsrlNaTabletop from "../experiments/dsrl_na_tabletop.ts";
 import dsrlTabletop from "../experiments/dsrl_tabletop.ts";
@@ -20,6 +22,8 @@ const experiments = [
   pldTabletopSuite,
   sacTabletop,
   awrTabletop,
+  bestOfNTabletop,
+  chunkRlTabletop,
   cfgFlowLiberoSpatial,
   cfgFlowTabletop,
   riptLaplaceTabletop,

@@ -1,0 +1,111 @@
+/**
+ * Offline chunk-level RL on the embedded tabletop: a flow policy learns from its own successes and failures, each chunk
+ * weighted by its advantage under a critic on chunks. Beside it cloning the successes alone, every β, and the best of N
+ * proposals of the base and of the trained policy under the same critic.
+ */
+import { z } from "zod";
+import { type AddStage, experiment, type Graph, type Handle, type Override } from "../lab/experiment.ts";
+import * as awr from "../rl/awr.ts";
+import * as trainWeightedFlow from "../stages/train_weighted_flow.ts";
+import type { WorldSettings } from "../stages/world.ts";
+import * as weighChunks from "../stages/weigh_chunks.ts";
+import {
+  criticOfBase,
+  overrides as bestOfNOverrides,
+  shared,
+  smoke as bestOfNSmoke,
+} from "./best_of_n_tabletop.ts";
+import { learnerOverrides, learnerSmoke, policyOf } from "./cfg_flow_tabletop.ts";
+import { tabletop } from "./pld_tabletop.ts";
+
+/** All that `--set` and `--params` can change. */
+export const hyperparameters = z.strictObject({
+  ...shared,
+  candidates: shared.candidates.removeDefault().default([16]),
+  policy: awr.hyperparameters.omit({ inverseTemperature: true }).prefault({}),
+  beta: z.number().min(0).default(1).describe("inverse temperature of the weights exp(beta A)"),
+  betas: z.array(z.number().min(0)).refine((values) => new Set(values).size === values.length, "each once")
+    .default([0, 3, 10]).describe("further ones, for the table; 0 weighs all chunks the same"),
+});
+
+/** The values; tasks are any of the world's. */
+export type Settings = Omit<z.output<typeof hyperparameters>, "tasks"> & {
+  readonly tasks: readonly string[];
+};
+
+/** The graph in a world. */
+export function graph(
+  stage: AddStage,
+  { hyperparameters: h, world = tabletop }: {
+    readonly hyperparameters: Settings;
+    readonly world?: WorldSettings;
+  },
+): Graph {
+  const tasks = [...h.tasks];
+  const { base, data, critic, measure, measureBest } = criticOfBase(stage, h, world);
+  const betas = [h.beta, ...h.betas.filter((beta) => beta !== h.beta)];
+  const { horizon, gamma, rewardScale, rewardBias, ends, activation } = h.learner;
+  const weighed = stage(weighChunks, { critic: critic.weights, scale: critic.scale, ...data }, {
+    tasks,
+    learner: { horizon, gamma, rewardScale, rewardBias, ends, activation },
+    betas,
+    cap: h.policy.cap,
+  }, { name: "weights" });
+  const train = (name: string, keep: "all" | "successes", beta: number) =>
+    policyOf(stage(trainWeightedFlow, {
+      ...base,
+      ...data,
+      advantages: keep === "all" ? [weighed.advantages] : [],
+    }, {
+      tasks,
+      keep,
+      demonstrationShare: h.demonstrationShare,
+      learner: { ...h.policy, inverseTemperature: beta },
+    }, { name }));
+  const evaluations: Record<string, Handle<"evaluation">> = { base: measure("base", base) };
+  const cloned = train("clone-successes", "successes", 0);
+  evaluations["clone-successes"] = measure("clone-successes", cloned);
+  const weighted = betas.map((beta, i) => {
+    const label = i === 0 ? "weighted" : `weighted.beta${beta}`;
+    const policy = train(label, "all", beta);
+    evaluations[label] = measure(label, policy);
+    return policy;
+  });
+  for (const n of h.candidates) {
+    evaluations[`best-of-${n}`] = measureBest(`best-of-${n}`, base, n);
+    evaluations[`weighted.best-of-${n}`] = measureBest(`weighted.best-of-${n}`, weighted[0]!, n);
+  }
+  return {
+    evaluations,
+    curves: { weights: weighed.weighting },
+    comparisons: [
+      { after: "weighted", before: "clone-successes" },
+      ...h.candidates.map((n) => ({ after: `weighted.best-of-${n}`, before: `best-of-${n}` })),
+    ],
+  };
+}
+
+/** What the tabletop needs otherwise than the brief, QC and openpi. */
+export const overrides: readonly Override[] = [...bestOfNOverrides, ...learnerOverrides("policy")];
+
+/** Budgets under which the whole graph runs in less than a minute; the figures mean nothing. */
+export const smoke = {
+  ...bestOfNSmoke,
+  ...learnerSmoke("policy"),
+  "candidates": [4],
+  "betas": [0],
+};
+
+/** What `exp run chunk-rl-tabletop` runs. */
+export default experiment({
+  name: "chunk-rl-tabletop",
+  version: 1,
+  summary:
+    "Offline chunk-level RL on one tabletop task: IQL on chunks of 300 episodes of a few-shot base, flow matching " +
+    "weighted by advantages for several beta, beside cloning the successes and the best of N.",
+  seeds: [0, 1, 2],
+  hyperparameters,
+  overrides,
+  presets: { smoke },
+  graph,
+});
