@@ -14,6 +14,7 @@ import { warnings } from "./expectations.ts";
 import { figureOfSeed, type MethodRow, methodRow } from "./methods.ts";
 import { consoleReport, markdownReport } from "./report_text.ts";
 import { wilson } from "./statistics.ts";
+import { type WeightingRow, weightingRow, weightingWarnings } from "./weighting.ts";
 
 export type { Comparison, ComparisonRow } from "./comparisons.ts";
 
@@ -65,7 +66,8 @@ export interface ReportInput {
   readonly evaluations: Readonly<Record<string, Uint8Array>>;
   /**
    * Metrics tables by label; a column `success` is drawn, with a band where `episodes` says of how many it is a rate.
-   * Ledgers of groups (groups.ts) are summed up, scores by guidance (guidance.ts) are tabled.
+   * Ledgers of groups (groups.ts) are summed up, scores by guidance (guidance.ts) and weights of chunks (weighting.ts)
+   * are tabled.
    */
   readonly curves: Readonly<Record<string, Uint8Array>>;
   /** Pairs to compare beside those with the first one, by label: is `after` better than `before`? */
@@ -117,6 +119,8 @@ export interface Report
   readonly groups?: readonly GroupsRow[];
   /** How guidances were chosen; absent where there is no choice. */
   readonly guidance?: readonly GuidanceRow[];
+  /** What weights make of rollouts; absent where nothing is weighted. */
+  readonly weighting?: readonly WeightingRow[];
   /** Methods side by side; absent where there are none. */
   readonly methods?: readonly MethodRow[];
   /** Sums over all stages, and over those that ran now. */
@@ -156,7 +160,8 @@ export function buildReport(
   const tasks = [...new Set(outcomes.flatMap(([, rows]) => rows.map((row) => row.task)))].sort();
   const groups = Object.entries(curves).flatMap(([label, bytes]) => groupsRow(label, bytes) ?? []);
   const guidance = Object.entries(curves).flatMap(([label, bytes]) => guidanceRow(label, bytes) ?? []);
-  const missed = warnings(expectations, outcomes);
+  const weighting = Object.entries(curves).flatMap(([label, bytes]) => weightingRow(label, bytes) ?? []);
+  const missed = [...warnings(expectations, outcomes), ...weightingWarnings(weighting)];
   const json: Report = {
     ...declared,
     tasks,
@@ -169,6 +174,7 @@ export function buildReport(
     curves: Object.entries(curves).flatMap(([label, bytes]) => curve(label, bytes) ?? []),
     ...(groups.length > 0 ? { groups } : {}),
     ...(guidance.length > 0 ? { guidance } : {}),
+    ...(weighting.length > 0 ? { weighting } : {}),
     ...(methods.length > 0 ? { methods: methods.map((method) => methodRow(method, input.stages)) } : {}),
     budget: { total: cost(input.stages), now: cost(input.stages.filter((stage) => stage.state === "run")) },
     ...(missed.length > 0 ? { warnings: missed } : {}),

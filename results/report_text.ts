@@ -2,6 +2,7 @@
 import { count, duration, percent, percentBounds, pointBounds, points, pValue } from "./format.ts";
 import { groupsTable } from "./groups.ts";
 import { guidanceNote, guidanceTable } from "./guidance.ts";
+import { weightingNote, weightingTable } from "./weighting.ts";
 import { methodsNote, methodsRows, methodsTable } from "./methods.ts";
 import { type Comparison, comparisonName, type ComparisonRow } from "./comparisons.ts";
 import type { PolicyRow, Report, StageRow } from "./report.ts";
@@ -177,13 +178,16 @@ const curveNote = ({ policies }: Report) =>
     policies[0]!.label
   } on held-out initial states, as in the tables above; the two are not the same measurement.`;
 
-function groupsSection({ groups = [], guidance = [] }: Report): string[] {
+function groupsSection({ groups = [], guidance = [], weighting = [] }: Report): string[] {
   const { head, align, cells, note } = groupsTable;
-  const choice = guidanceTable(guidance);
+  const choice = guidanceTable(guidance), weights = weightingTable(weighting);
   return [
     ...(groups.length > 0 ? ["## Groups", markdownTable(head, align, groups.map(cells)), note] : []),
     ...(guidance.length > 0
       ? ["## Guidance", markdownTable(choice.head, choice.align, choice.rows), guidanceNote]
+      : []),
+    ...(weighting.length > 0
+      ? ["## Weights", markdownTable(weights.head, weights.align, weights.rows), weightingNote]
       : []),
   ];
 }
