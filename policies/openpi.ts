@@ -6,7 +6,7 @@
 import type { Observation } from "../envs/environment.ts";
 import { floats, isWireArray, pack, unpack, type Wire, wireArray } from "./msgpack_numpy.ts";
 import { mirrored, resizeWithPad } from "./resize_with_pad.ts";
-import { Deadline, Line, Lost } from "./websocket_line.ts";
+import { Deadline, Line, Lost, TooLarge } from "./websocket_line.ts";
 
 /** How long to wait, milliseconds. */
 export interface Deadlines {
@@ -91,6 +91,7 @@ export class OpenpiClient {
         } catch (error) {
           line.close();
           this.#line = undefined;
+          if (error instanceof TooLarge) throw this.#failure(error.message);
           if (!(error instanceof Lost)) throw error;
           if (lost >= ATTEMPTS) {
             throw this.#failure(`${ATTEMPTS} connections in a row broke, the last: ${error.message}`);

@@ -3,6 +3,9 @@
 /** The other side did not answer on this connection: it may on another. */
 export class Lost extends Error {}
 
+/** The other side sent more than the runtime reads; on another connection it would again. */
+export class TooLarge extends Error {}
+
 /** A clock that runs out once. */
 export class Deadline {
   /** Whether it ran out. */
@@ -76,9 +79,11 @@ export class Line {
    * The next frame; undefined when the deadline passed before it came.
    *
    * @throws {Lost} when the connection ended
+   * @throws {TooLarge} when the frame was larger than can be read
    */
   async receive(deadline: Deadline): Promise<string | Uint8Array<ArrayBuffer> | undefined> {
     while (this.#inbox.length === 0) {
+      if (this.#ended === "Frame too large") throw new TooLarge("its frame is larger than 64 MiB");
       if (this.#ended !== undefined) throw new Lost(this.#ended);
       if (deadline.over) return undefined;
       const { promise, resolve } = Promise.withResolvers<void>();

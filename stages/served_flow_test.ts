@@ -1,51 +1,15 @@
 /** Stored policies behind openpi's protocol: the very chunks that they answer with in a stage. */
 import assert from "node:assert/strict";
-import { encodeNormalizations } from "../data/normalization.ts";
 import { encodeSafetensors } from "../data/safetensors.ts";
-import { ndarray, type Tensors } from "../ndarray.ts";
-import { acting, hyperparameters, initialize } from "../policies/flow.ts";
-import { CONDITION } from "../policies/guided.ts";
+import { ndarray } from "../ndarray.ts";
 import { type WireArray, wireArray } from "../policies/msgpack_numpy.ts";
 import { actionsOf, type Message, OpenpiClient } from "../policies/openpi.ts";
 import { serveOpenpi } from "../policies/openpi_server.ts";
 import { FlowPolicy } from "../policies/policy.ts";
 import { stream } from "../random.ts";
+import { randomWeights, storedPolicy, units } from "../tests/served_policy.ts";
 import { digestOf } from "../tests/stage_context.ts";
 import { openServed } from "./served_flow.ts";
-
-const units = (width: number) => ({
-  kind: "z-score" as const,
-  n: 2,
-  center: Array<number>(width).fill(0.1),
-  scale: Array<number>(width).fill(0.5),
-  clip: null,
-});
-
-/** A random policy over `features` numbers with chunks of 4 actions. */
-function policy(features: number, condition = false): { weights: Tensors; bytes: Uint8Array } {
-  const h = hyperparameters.parse({ width: 16, layers: 1 });
-  const weights: Tensors = acting(
-    initialize(stream(0, "weights"), { features, horizon: 4, action: 7 }, h),
-  );
-  // A fresh policy's velocity is zero.
-  stream(0, "output").fillNormal(weights["velocity/out/kernel"]!.data);
-  if (condition) {
-    weights[CONDITION] = ndarray([2, 16]);
-    stream(0, "condition").fillNormal(weights[CONDITION]!.data);
-  }
-  return { weights, bytes: encodeSafetensors(weights) };
-}
-
-function stored(features: number, tasks: readonly string[], condition = false) {
-  const { bytes } = policy(features, condition);
-  const normalization = encodeNormalizations({ features: units(features), actions: units(7) });
-  return {
-    weights: { digest: digestOf(bytes), bytes },
-    normalization: { digest: digestOf(normalization), bytes: normalization },
-    tasks,
-    seed: 5,
-  };
-}
 
 const state = stream(1, "state").fillNormal(new Float32Array(20));
 const noise = stream(1, "noise").fillNormal(new Float32Array(28));
@@ -53,13 +17,12 @@ const place = { connection: 0, question: 0 };
 const numbers = (answer: Message) => actionsOf(answer, 7).actions;
 
 Deno.test("a served policy answers with the chunk that it draws in a stage, over the wire too", async () => {
-  await using served = await openServed(stored(20, ["pick"]));
+  await using served = await openServed(storedPolicy(20, ["pick"]));
   await using server = serveOpenpi(served, { port: 0 });
   using client = await OpenpiClient.connect({ url: `ws://127.0.0.1:${server.port}` });
   assert.deepEqual(client.metadata, served.metadata);
   assert.deepEqual(served.metadata.actions, [4, 7]);
-  const { weights } = policy(20);
-  await using flow = await FlowPolicy.open(weights, { features: units(20), actions: units(7) }, {
+  await using flow = await FlowPolicy.open(randomWeights(20), { features: units(20), actions: units(7) }, {
     batch: 1,
     execute: 4,
     threads: 1,
@@ -75,7 +38,7 @@ Deno.test("a served policy answers with the chunk that it draws in a stage, over
 });
 
 Deno.test("noise that is not sent is drawn by connection and question, so that a session can be repeated", async () => {
-  await using served = await openServed(stored(20, []));
+  await using served = await openServed(storedPolicy(20, []));
   const observation = { "observation/state": wireArray([20], state) };
   const ask = async (connection: number, question: number) =>
     numbers(await served.infer(observation, { connection, question }));
@@ -85,7 +48,7 @@ Deno.test("noise that is not sent is drawn by connection and question, so that a
 });
 
 Deno.test("the prompt marks the task where the one-hot is left out", async () => {
-  await using served = await openServed(stored(22, ["pick", "push"]));
+  await using served = await openServed(storedPolicy(22, ["pick", "push"]));
   const sent = { noise: wireArray([4, 7], noise) };
   const whole = Float32Array.of(...state, 0, 1);
   const marked = await served.infer({ ...sent, "observation/state": wireArray([22], whole) }, place);
@@ -99,18 +62,18 @@ Deno.test("the prompt marks the task where the one-hot is left out", async () =>
 Deno.test("a policy with a condition is served under its guidance, others take none", async () => {
   const observation = { "observation/state": wireArray([20], state), noise: wireArray([4, 7], noise) };
   const under = async (guidance: number) => {
-    await using served = await openServed({ ...stored(20, [], true), guidance });
+    await using served = await openServed({ ...storedPolicy(20, [], true), guidance });
     assert.deepEqual([served.metadata.policy, served.metadata.guidance], ["guided", guidance]);
     return numbers(await served.infer(observation, place));
   };
   assert.notDeepEqual(await under(0), await under(2));
-  await assert.rejects(openServed({ ...stored(20, []), guidance: 2 }), {
+  await assert.rejects(openServed({ ...storedPolicy(20, []), guidance: 2 }), {
     message: "Cannot guide a flow policy: only one with a condition takes a guidance",
   });
 });
 
 Deno.test("observations and weights that do not fit are refused in one line", async () => {
-  await using served = await openServed(stored(20, []));
+  await using served = await openServed(storedPolicy(20, []));
   const refused = (observation: Message, message: string | RegExp) =>
     assert.rejects(served.infer(observation, place), { message });
   const right = wireArray([20], state);
@@ -128,7 +91,7 @@ Deno.test("observations and weights that do not fit are refused in one line", as
   await refused(steer("loud"), 'Cannot start from "noise": it must be [4, 7]');
   await refused(steer(wireArray([4, 7], noise.map(() => Infinity))), /^Cannot start from "noise": not all/);
   const bytes = encodeSafetensors({ "actor/0/bias": ndarray([3]) });
-  await assert.rejects(openServed({ ...stored(20, []), weights: { digest: digestOf(bytes), bytes } }), {
+  await assert.rejects(openServed({ ...storedPolicy(20, []), weights: { digest: digestOf(bytes), bytes } }), {
     message: /^Cannot serve sha256:\w+: it holds no policy that answers with chunks .*distilled from it$/,
   });
 });
