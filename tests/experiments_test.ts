@@ -13,6 +13,7 @@ import dsrlTabletop from "../experiments/dsrl_tabletop.ts";
 import evalLibero from "../experiments/eval_libero.ts";
 import pldTabletop from "../experiments/pld_tabletop.ts";
 import pldTabletopSuite from "../experiments/pld_tabletop_suite.ts";
+import qcTabletop from "../experiments/qc_tabletop.ts";
 import riptLaplaceTabletop from "../experiments/ript_laplace_tabletop.ts";
 import sacTabletop from "../experiments/sac_tabletop.ts";
 import { exp, type RunDocument, states, temporary } from "./lab_command.ts";
@@ -31,6 +32,7 @@ const experiments = [
   dsrlNaTabletop,
   dsrlLibero9057,
   evalLibero,
+  qcTabletop,
 ] as unknown as Experiment[];
 
 for (const experiment of experiments) {
