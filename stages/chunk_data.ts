@@ -69,14 +69,19 @@ export interface ChunkData {
   readonly valid: Int32Array;
 }
 
-/** Cuts episodes into chunk transitions; rows are in the order of episodes and steps. */
+/** What critics see, [N, S], normalised, in the order of episodes and steps. */
+export function chunkStates(
+  episodes: readonly Episode[],
+  tasks: readonly string[],
+  scale: Normalization,
+): NDArray {
+  return normalize(scale, joined(episodes.map((episode) => rawStates(episode, tasks))));
+}
+
+/** Cuts episodes into chunk transitions between `states`, a row for each control step in their order. */
 export function chunkData(
   episodes: readonly Episode[],
-  { tasks, scale, form }: {
-    readonly tasks: readonly string[];
-    readonly scale: Normalization;
-    readonly form: ChunkForm;
-  },
+  { states, form }: { readonly states: NDArray; readonly form: ChunkForm },
 ): ChunkData {
   const cuts = episodes.map((episode) => chunkTransitions(episode, form));
   const count = episodes.reduce((sum, { length }) => sum + length, 0);
@@ -90,7 +95,7 @@ export function chunkData(
     row += cut.next.length;
   }
   return {
-    states: normalize(scale, joined(episodes.map((episode) => rawStates(episode, tasks)))),
+    states,
     chunks: joined(cuts.map(({ chunks }) => chunks)),
     reward: numbers(({ reward }) => reward),
     mask: numbers(({ mask }) => mask),

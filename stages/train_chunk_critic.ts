@@ -7,7 +7,15 @@ import type { StageContext } from "../lab/stage.ts";
 import { part } from "../nn/weights.ts";
 import { stream } from "../random.ts";
 import * as iql from "../rl/iql.ts";
-import { chunkData, chunkScale, drawRows, mixture, readEpisodes, transitionsAt } from "./chunk_data.ts";
+import {
+  chunkData,
+  chunkScale,
+  chunkStates,
+  drawRows,
+  mixture,
+  readEpisodes,
+  transitionsAt,
+} from "./chunk_data.ts";
 import { learn } from "./update_loop.ts";
 
 /** Where the stage's code starts. */
@@ -32,7 +40,7 @@ export async function run(
   const rolled = await readEpisodes(input.episodes);
   const episodes = [...rolled, ...await readEpisodes(input.demonstrations)];
   const scale = chunkScale(episodes, tasks);
-  const data = chunkData(episodes, { tasks, scale, form: h });
+  const data = chunkData(episodes, { states: chunkStates(episodes, tasks, scale), form: h });
   const from = mixture(data.valid, rolled.reduce((n, { length }) => n + length, 0), demonstrationShare);
   context.log(
     `${rolled.filter(({ success }) => success).length} of ${rolled.length} rollouts succeeded; ` +

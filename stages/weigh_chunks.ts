@@ -12,7 +12,7 @@ import type { StageContext } from "../lab/stage.ts";
 import { ndarray } from "../ndarray.ts";
 import { shapesOf } from "../nn/weights.ts";
 import * as iql from "../rl/iql.ts";
-import { type ChunkData, chunkData, readEpisodes } from "./chunk_data.ts";
+import { type ChunkData, chunkData, chunkStates, readEpisodes } from "./chunk_data.ts";
 import { scaleOf } from "./online_outputs.ts";
 
 /** Where the stage's code starts. */
@@ -56,7 +56,8 @@ export async function run(
   const { tensors: weights } = decodeSafetensors(await Deno.readFile(input.critic.path));
   const scale = scaleOf(decodeNormalizations(await Deno.readFile(input.scale.path)), input.scale);
   const rolled = await readEpisodes(input.episodes);
-  const data = chunkData([...rolled, ...await readEpisodes(input.demonstrations)], { tasks, scale, form: h });
+  const episodes = [...rolled, ...await readEpisodes(input.demonstrations)];
+  const data = chunkData(episodes, { states: chunkStates(episodes, tasks, scale), form: h });
   const [, horizon, action] = data.chunks.shape as [number, number, number];
   const sizes = { batch: BATCH, state: scale.center.length, chunk: horizon * action };
   await using session = await Session.create(iql.advantageProgram(shapesOf(weights), sizes, h), {
