@@ -101,11 +101,13 @@ export async function trainOnline<H extends ChunkLearner>(
       evaluateEvery: o.evaluateEvery,
       evaluationEpisodes: o.evaluationEpisodes,
       selectFrom: o.selectFrom * o.steps,
+      pipelined: o.pipelined,
     },
     lanes: running,
     resumed,
     method: {
       learner,
+      acting: ["critic", "velocity", "onestep"],
       criticUpdates: 1,
       replay,
       evaluate: (state) => {

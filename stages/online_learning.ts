@@ -6,9 +6,11 @@ import { decodeMixedSafetensors, encodeSafetensors } from "../data/safetensors.t
 import type { Replay } from "../data/replay.ts";
 import type { Learner } from "../engine/learner.ts";
 import type { Tensors } from "../ndarray.ts";
+import { part } from "../nn/weights.ts";
 import { Stream, stream } from "../random.ts";
 import type { EpisodeContext } from "./episode_batch.ts";
 import type { Calls } from "./learner_calls.ts";
+import type { CurveRow } from "./learning_curve.ts";
 import type { Round } from "./online_lanes.ts";
 
 /** When things happen, in environment steps of the online phase unless said. */
@@ -27,6 +29,11 @@ export interface Schedule {
   readonly evaluationEpisodes: number;
   /** The best of the evaluations from here on is the result. */
   readonly selectFrom: number;
+  /**
+   * Whether the lanes go on while the learner works. They then act with the weights from before the call that is under
+   * way, by the schedule and not by the clock, so that the bytes stay the same on any machine.
+   */
+  readonly pipelined: boolean;
 }
 
 /** The lanes of a method, as far as the loop knows them. */
@@ -39,7 +46,7 @@ export interface LearningLanes {
 
 /** What a round of acting starts from. */
 export interface Acting {
-  /** The newest weights. */
+  /** The weights to act with: the newest, or under a pipelined schedule those from before the call under way. */
   readonly weights: Tensors;
   /** Draws the exploration; its counter is part of the checkpoint. */
   readonly explore: Stream;
@@ -53,6 +60,8 @@ export interface Acting {
 export interface OnlineMethod {
   /** Runs the updates and holds the state. */
   readonly learner: Learner;
+  /** The groups of its state that acting reads. */
+  readonly acting: readonly string[];
   /** Critic updates in one iteration of the learner's program. */
   readonly criticUpdates: number;
   /** Takes the transitions. */
@@ -71,9 +80,6 @@ export interface OnlineMethod {
   /** What belongs to the weights of this moment to act as they did, beside them. */
   beside(onlineSteps: number): Tensors;
 }
-
-/** One line of the learning curve. */
-export type CurveRow = Readonly<Record<string, number>>;
 
 interface Counters {
   steps: number;
@@ -96,6 +102,8 @@ export interface Resumed {
   readonly learner: Tensors;
   /** State of the learner at the best evaluation so far; empty before there is one. */
   readonly best: Tensors;
+  /** What the lanes acted with. */
+  readonly acting: Tensors;
   /** All tensors of the checkpoint under their stored names. */
   readonly tensors: Tensors;
   /** Numbers of the loop. */
@@ -125,6 +133,7 @@ export async function resume(context: EpisodeContext): Promise<Resumed | undefin
   return {
     learner: group(tensors, "learner/"),
     best: group(tensors, "best/"),
+    acting: group(tensors, "acting/"),
     tensors,
     counters: { ...counters, curve },
   };
@@ -143,7 +152,7 @@ export async function learnOnline(
     resumed?: Resumed | undefined;
   },
 ): Promise<{ weights: Tensors; curve: readonly CurveRow[] }> {
-  const { steps, iterations, evaluateEvery, selectFrom } = schedule;
+  const { steps, iterations, evaluateEvery, selectFrom, pipelined } = schedule;
   const counters: Counters = resumed?.counters ??
     {
       steps: 0,
@@ -162,8 +171,16 @@ export async function learnOnline(
   };
   const streams = { explore: open("explore"), draw: open("draw"), noise: open("noise") };
   let best = resumed?.best ?? {};
+  const newest = (): Tensors => Object.assign({}, ...method.acting.map((g) => part(method.learner.state, g)));
+  let acting = resumed?.acting ?? newest();
+  let underway: Promise<void> | undefined;
+  const finished = async () => {
+    await underway;
+    underway = undefined;
+  };
 
   const evaluate = async () => {
+    await finished();
     const { success, environmentSteps } = await method.evaluate(method.learner.state, counters.steps);
     // Selection is paid for like learning.
     context.spend({ environmentSteps });
@@ -188,40 +205,52 @@ export async function learnOnline(
     counters.evaluated = counters.steps;
   };
 
-  const learn = async () => {
-    const batches = method.batches(iterations, streams.draw, streams.noise, counters.steps);
-    const metrics = await method.learner.update(batches);
+  const take = (metrics: Tensors, when: number) => {
     for (const [name, { data }] of Object.entries(metrics)) {
       const sum = data.reduce((a, b) => a + b, 0);
       if (!Number.isFinite(sum)) {
         throw new Error(
-          `Cannot go on learning: "${name}" is ${sum} after ${counters.steps} environment steps`,
+          `Cannot go on learning: "${name}" is ${sum} after ${when} environment steps`,
         );
       }
       counters.sums[name] = (counters.sums[name] ?? 0) + sum;
     }
+  };
+
+  const learn = async () => {
+    await finished();
+    const batches = method.batches(iterations, streams.draw, streams.noise, counters.steps);
+    if (pipelined) acting = newest();
     counters.updates += iterations;
     counters.learned += iterations * method.criticUpdates;
     context.spend({ gradientSteps: iterations * method.criticUpdates });
+    const when = counters.steps;
+    underway = method.learner.update(batches).then((metrics) => take(metrics, when));
+    // It is awaited later; until then a failure must not count as unhandled.
+    underway.catch(() => {});
+    if (pipelined) return;
+    await finished();
+    acting = newest();
   };
 
-  const save = () => {
+  const save = async () => {
+    await finished();
     for (const [name, s] of Object.entries(streams)) counters.streams[name] = s.counter;
     const prefixed = (prefix: string, tensors: Tensors) =>
       Object.fromEntries(Object.entries(tensors).map(([name, x]) => [prefix + name, x]));
-    return context.checkpoint.write(encodeSafetensors({
+    await context.checkpoint.write(encodeSafetensors({
       ...prefixed("learner/", method.learner.state),
       ...prefixed("best/", best),
+      ...prefixed("acting/", acting),
       ...method.replay.toTensors("replay/"),
       ...lanes.snapshot(),
     }, { counters: JSON.stringify(counters) }));
   };
 
-  if (counters.evaluated < 0) await evaluate();
-  while (counters.steps < steps) {
+  const play = async () => {
     const ended = lanes.episodes - schedule.lanes;
     const { transitions, ended: outcomes } = await method.round({
-      weights: method.learner.state,
+      weights: acting,
       explore: streams.explore,
       onlineSteps: counters.steps,
       ended,
@@ -230,34 +259,36 @@ export async function learnOnline(
     counters.recent = [...counters.recent, ...outcomes].slice(-RECENT);
     counters.steps += schedule.lanes;
     context.spend({ environmentSteps: schedule.lanes });
-    const due = schedule.calls({
+    return schedule.calls({
       steps: counters.steps,
       ended,
       stored: method.replay.added,
       held: method.replay.size,
       calls: counters.learned / (iterations * method.criticUpdates),
     });
-    for (let call = 0; call < due; call++) await learn();
-    if (counters.steps - counters.evaluated >= evaluateEvery || counters.steps >= steps) await evaluate();
-    context.progress({
-      done: Math.min(counters.steps, steps),
-      total: steps,
-      unit: "environment steps",
-      success: counters.curve.at(-1)!.success!,
-    });
-    if (context.interrupted()) {
-      await save();
-      throw context.interruption();
+  };
+
+  try {
+    if (counters.evaluated < 0) await evaluate();
+    while (counters.steps < steps) {
+      const due = await play();
+      for (let call = 0; call < due; call++) await learn();
+      if (counters.steps - counters.evaluated >= evaluateEvery || counters.steps >= steps) await evaluate();
+      context.progress({
+        done: Math.min(counters.steps, steps),
+        total: steps,
+        unit: "environment steps",
+        success: counters.curve.at(-1)!.success!,
+      });
+      if (context.interrupted()) {
+        await save();
+        throw context.interruption();
+      }
+      if (context.checkpoint.due()) await save();
     }
-    if (context.checkpoint.due()) await save();
+  } finally {
+    // After a failure too nothing may run on: the learner is about to be disposed.
+    await underway?.catch(() => {});
   }
   return { weights: best, curve: counters.curve };
-}
-
-/** Rows of a learning curve as table columns; a metric that a row lacks is NaN. */
-export function curveColumns(curve: readonly CurveRow[]): Record<string, Float64Array> {
-  const names = [...new Set(curve.flatMap((row) => Object.keys(row)))];
-  return Object.fromEntries(
-    names.map((name) => [name, Float64Array.from(curve, (row) => row[name] ?? NaN)]),
-  );
 }

@@ -7,8 +7,9 @@ import { ndarray, type Tensors } from "../ndarray.ts";
 import { bareContext } from "../tests/stage_context.ts";
 import { task } from "../tests/tabletop_subjects.ts";
 import { everySteps, everyTransitions } from "./learner_calls.ts";
+import { curveColumns } from "./learning_curve.ts";
 import { OnlineLanes, ZeroBase } from "./online_lanes.ts";
-import { curveColumns, learnOnline } from "./online_learning.ts";
+import { learnOnline } from "./online_learning.ts";
 import { transitionShapes } from "./transitions.ts";
 
 const scale: Normalization = {
@@ -23,20 +24,21 @@ const scale: Normalization = {
  * A loop whose learner counts its calls in its only weight, with the successes that its evaluations are to find: one
  * lane, a call of the learner every 2 steps, an evaluation every 4.
  */
-async function learned(successes: readonly number[], { selectFrom = 0, loss = 0.5 } = {}) {
+async function learned(successes: readonly number[], { selectFrom = 0, loss = 0.5, pipelined = false } = {}) {
   await using pool = await Pool.open({ suite: "tabletop", lanes: 1, workers: 1 });
   const exploration = { task, seed: 0, first: 0, probing: 0, probingLength: 0 };
   const lanes = await OnlineLanes.open({ pool, base: new ZeroBase(), scale, exploration, size: 1 });
   const learner = {
-    state: { calls: ndarray([1]) } as Tensors,
+    state: { "actor/calls": ndarray([1]) } as Tensors,
     update() {
-      this.state = { calls: ndarray([1], Float32Array.of(this.state.calls!.data[0]! + 1)) };
+      this.state = { "actor/calls": ndarray([1], Float32Array.of(this.state["actor/calls"]!.data[0]! + 1)) };
       return Promise.resolve({ loss: ndarray([2], Float32Array.of(loss, loss + 1)) });
     },
   };
   const { context, record } = bareContext();
   const replay = new Replay(100, transitionShapes(31));
   let evaluations = 0;
+  const acted: number[] = [];
   const result = await learnOnline(context, {
     schedule: {
       steps: 4 * (successes.length - 1),
@@ -46,29 +48,34 @@ async function learned(successes: readonly number[], { selectFrom = 0, loss = 0.
       evaluateEvery: 4,
       evaluationEpisodes: 5,
       selectFrom,
+      pipelined,
     },
     lanes,
     method: {
       learner: learner as unknown as Learner,
+      acting: ["actor"],
       criticUpdates: 3,
       replay,
       batches: () => ({}),
-      round: () => lanes.step(),
+      round: ({ weights }) => {
+        acted.push(weights["actor/calls"]!.data[0]!);
+        return lanes.step();
+      },
       store: (row) => replay.add({ ...row, reward: [0] }),
       evaluate: () => Promise.resolve({ success: successes[evaluations++]!, environmentSteps: 10 }),
       beside: (steps) => ({ steps: ndarray([1], Float32Array.of(steps)) }),
     },
   });
-  return { ...result, budget: record.budget };
+  return { ...result, acted, budget: record.budget };
 }
 
 Deno.test("learnOnline() returns the best evaluation, of equal ones the last", async () => {
-  const { weights: { calls, steps } } = await learned([0.2, 0.6, 0.6, 0.4]);
+  const { weights: { "actor/calls": calls, steps } } = await learned([0.2, 0.6, 0.6, 0.4]);
   assert.deepEqual([calls!.data[0], steps!.data[0]], [4, 8]);
 });
 
 Deno.test("learnOnline() selects among the evaluations from a given step on", async () => {
-  const { weights: { calls, steps } } = await learned([1, 1, 0, 0.5, 0.4], { selectFrom: 7 });
+  const { weights: { "actor/calls": calls, steps } } = await learned([1, 1, 0, 0.5, 0.4], { selectFrom: 7 });
   assert.deepEqual([calls!.data[0], steps!.data[0]], [6, 12]);
 });
 
@@ -86,6 +93,14 @@ Deno.test("learnOnline() gives a curve of evaluations with the mean metrics sinc
   );
   assert.deepEqual([...curveColumns(curve).loss!], [NaN, 1, 1]);
   assert.deepEqual(budget, { environmentSteps: 8 + 3 * 10, gradientSteps: 24 });
+});
+
+Deno.test("learnOnline() acts with the newest weights, pipelined with those from before the call under way", async () => {
+  const successes = [0, 0.5, 1];
+  const [plain, pipelined] = [await learned(successes), await learned(successes, { pipelined: true })];
+  assert.deepEqual(plain.acted, [0, 0, 1, 1, 2, 2, 3, 3]);
+  assert.deepEqual(pipelined.acted, [0, 0, 0, 0, 1, 1, 2, 2]);
+  assert.deepEqual(pipelined.curve, plain.curve, "evaluations see the newest weights either way");
 });
 
 Deno.test("learnOnline() stops at a metric that is no number", async () => {

@@ -5,7 +5,7 @@ import { encodeSafetensors } from "../data/safetensors.ts";
 import { encodeTable } from "../data/table.ts";
 import type { Artifact, StageContext } from "../lab/stage.ts";
 import type { Tensors } from "../ndarray.ts";
-import { curveColumns, type CurveRow } from "./online_learning.ts";
+import { curveColumns, type CurveRow } from "./learning_curve.ts";
 
 /** The learner state that is kept, the scale of its observations, and the learning curve. */
 export const outputs = { weights: "weights", scale: "normalization", curve: "metrics" } as const;
@@ -19,6 +19,8 @@ export const budget = {
   evaluationEpisodes: z.int().min(1).default(50).describe("episodes of one evaluation, on training states"),
   selectFrom: z.number().min(0).max(1).default(0.7)
     .describe("share of the steps after which the best evaluation is kept"),
+  pipelined: z.boolean().default(false)
+    .describe("environments step while the learner works, with the weights from before its call"),
 } as const;
 
 /** Writes the three outputs. */

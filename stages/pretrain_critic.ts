@@ -11,7 +11,7 @@ import { Stream, stream } from "../random.ts";
 import * as calql from "../rl/calql.ts";
 import * as pld from "../rl/pld.ts";
 import { residualScale } from "../rl/residual.ts";
-import { curveColumns, type CurveRow } from "./online_learning.ts";
+import { curveColumns, type CurveRow } from "./learning_curve.ts";
 import { offlineReplay, stateScale } from "./transitions.ts";
 
 /** Where the stage's code starts. */

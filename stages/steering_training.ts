@@ -177,11 +177,13 @@ export async function trainSteering(
       evaluateEvery: o.evaluateEvery,
       evaluationEpisodes: o.evaluationEpisodes,
       selectFrom: o.selectFrom * o.steps,
+      pipelined: o.pipelined,
     },
     lanes: running,
     resumed,
     method: {
       learner,
+      acting: ["actor"],
       criticUpdates: method.criticUpdates,
       replay,
       evaluate: (state) => {

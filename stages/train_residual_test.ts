@@ -70,6 +70,17 @@ Deno.test("train_residual interrupted anywhere resumes to the bytes of an uninte
   assert.deepEqual(budget, whole.budget);
 });
 
+Deno.test("train_residual acting beside its learner resumes to the same bytes too, though not those of taking turns", async () => {
+  const straight = await run({}, { pipelined: true });
+  let checkpoint: Uint8Array | undefined;
+  for (const interruptAt of [113, 71, Infinity]) {
+    const part = await run({ interruptAt, checkpoint, workers: checkpoint ? 1 : 2 }, { pipelined: true });
+    if (part.interrupted) checkpoint = part.checkpoints[0];
+    else assert.deepEqual(digests(part), digests(straight));
+  }
+  assert.notDeepEqual(digests(straight), digests(whole));
+});
+
 /** The checkpoint after every round, and the rows that its replay holds. */
 const stored = whole.checkpoints.map((bytes) => decodeSafetensors(bytes).tensors);
 const rows = (at: number, name: string) => stored[at]!["replay/column/" + name]!;

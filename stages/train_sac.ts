@@ -86,11 +86,13 @@ export async function run(
       evaluateEvery: o.evaluateEvery,
       evaluationEpisodes: o.evaluationEpisodes,
       selectFrom: o.selectFrom * o.steps,
+      pipelined: o.pipelined,
     },
     lanes: running,
     resumed,
     method: {
       learner,
+      acting: ["actor"],
       criticUpdates: h.criticUpdates,
       replay,
       evaluate: (state) => {
