@@ -143,9 +143,12 @@ verb("serve", "the results browser, on this machine only")
     exitCode = await serveCommand(options, session);
   });
 
-asking("policy", "serve NAME/STAGE or DIGEST: a stored policy for clients of openpi's websocket protocol")
-  .addArgument(new Argument("<action>").choices(["serve"] as const))
-  .argument("<experiment/stage|digest>")
+asking(
+  "policy",
+  "serve NAME/STAGE or DIGEST: a stored policy for openpi's clients; units FILE: a policy's statistics into the store",
+)
+  .addArgument(new Argument("<action>").choices(["serve", "units"] as const))
+  .argument("<experiment/stage|digest|file>")
   .option("--port <n>", "where it listens; 0 takes a free one", "8000")
   .option("--host <address>", "listen on another address; needs --token")
   .option("--token <text>", "the API key that clients have to send, at least 16 characters")
@@ -153,7 +156,15 @@ asking("policy", "serve NAME/STAGE or DIGEST: a stored policy for clients of ope
   .option("--tasks <list>", "tasks of its one-hot input in their order, joined by commas")
   .option("--guidance <s>", "guidance of a policy with a condition (default: 1)")
   .option("--noise-seed <n>", "seed of the noise where a client sends none", "0")
-  .action(async (_, subject, options, command) => {
+  .option("--kind <kind>", "of units: z-score or quantile, as the policy was trained")
+  .option("--formula <project>", "of units: openpi or lerobot, whose code trained it")
+  .action(async (action, subject, options, command) => {
+    if (action === "units") {
+      const { policyUnitsCommand } = await import("./policy_units.ts");
+      using session = openSession(command.optsWithGlobals());
+      exitCode = policyUnitsCommand(subject, options, session);
+      return;
+    }
     const { policyServeCommand } = await import("./policy_serve.ts");
     using session = openSession(command.optsWithGlobals());
     exitCode = await policyServeCommand(subject, options, session);

@@ -1,6 +1,8 @@
 /** `exp policy serve` as people start it: a policy of the store by its digest, and what it refuses. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import golden from "../data/fixtures/norm_stats.json" with { type: "json" };
+import { decodeNormalizations } from "../data/normalization.ts";
 import { Store } from "../lab/store.ts";
 import { wireArray } from "../policies/msgpack_numpy.ts";
 import { actionsOf, OpenpiClient } from "../policies/openpi.ts";
@@ -58,4 +60,28 @@ Deno.test("exp policy serve refuses in one line what it cannot serve", async () 
     refused(2, /^Cannot serve "demonstrations": it makes no policy with /, "pld-tabletop/demonstrations"),
     refused(2, /^Cannot serve pld-tabletop\/base: it is not in the store, run "deno/, "pld-tabletop/base"),
   ]);
+});
+
+Deno.test("exp policy units puts statistics into the store under the digest of their formula", async () => {
+  await using t = await temporary();
+  const file = join(t.path, "norm_stats.json");
+  await Deno.writeTextFile(file, JSON.stringify({ norm_stats: { state: golden.stats } }));
+  const ask = (...args: string[]) =>
+    exp(["policy", "units", file, ...args, "--store", join(t.path, "store"), "--json"]);
+  const [openpi, again, lerobot, refused] = await Promise.all([
+    ask("--kind", "quantile", "--formula", "openpi"),
+    ask("--kind", "quantile", "--formula", "openpi"),
+    ask("--kind", "quantile", "--formula", "lerobot"),
+    ask("--kind", "quantile"),
+  ]);
+  const made = JSON.parse(openpi.stdout);
+  assert.equal(JSON.parse(again.stdout).digest, made.digest);
+  assert.notEqual(JSON.parse(lerobot.stdout).digest, made.digest);
+  using store = Store.open(join(t.path, "store"));
+  assert.deepEqual(decodeNormalizations(store.objects.read(made.digest)), made.units);
+  assert.equal(refused.code, 2);
+  assert.match(
+    refused.lines.at(-1)!,
+    /^Cannot make units without knowing how the policy was trained: give --kind/,
+  );
 });
