@@ -19,7 +19,12 @@ export interface Program {
   readonly outputs: Shapes;
   /** SHA-256 of `onnx` in hexadecimal digits: with pinned versions, the identity of what is computed. */
   readonly digest: string;
+  /** Of `compileUpdate`: one update without the loop around it, for providers that loop themselves. */
+  readonly step?: () => Program;
 }
+
+// In ONNX an output may not have the name of an input.
+const outputName = (name: string, inputs: Shapes) => name in inputs ? `next/${name}` : name;
 
 function program(body: Body, inputs: Shapes, outputs: Shapes): Program {
   const onnx = encodeModel(body);
@@ -55,10 +60,17 @@ export function compile(
   const traced = trace(f, inputs);
   const outputs = finish(traced.graph, traced.outputs);
   if (outputs.length === 0) throw new Error("Cannot compile a function without outputs: return at least one");
-  // In ONNX an output may not have the name of an input.
-  const ports = outputs.map(([name, value]) => [name in inputs ? `next/${name}` : name, value] as const);
-  const body = lower(traced.graph, "program", Object.entries(traced.inputs), ports);
-  return program(body, inputs, shapesOf(Object.fromEntries(outputs)));
+  return flat(traced, outputs, inputs);
+}
+
+function flat(
+  { graph, inputs }: { readonly graph: Graph; readonly inputs: Readonly<Record<string, Value>> },
+  outputs: readonly [string, Value][],
+  shapes: Shapes,
+): Program {
+  const ports = outputs.map(([name, value]) => [outputName(name, shapes), value] as const);
+  const body = lower(graph, "program", Object.entries(inputs), ports);
+  return program(body, shapes, shapesOf(Object.fromEntries(outputs)));
 }
 
 /**
@@ -121,11 +133,12 @@ export function compileUpdate(
     }],
     initializers: [],
   };
-  return program(
+  const looped = program(
     model,
     Object.fromEntries(inputs.map(([name, shape]) => [name, many(name, shape)])),
     Object.fromEntries(outputs.map(([name, { shape }]) => [name, many(name, shape)])),
   );
+  return { ...looped, step: () => flat(traced, outputs, Object.fromEntries(inputs)) };
 }
 
 function checkState(before: Shapes, after: Weights): void {

@@ -1,0 +1,217 @@
+/**
+ * One GPU as this thread uses it: memory, copies and one stream on which everything happens in order. CUDA graphs are
+ * captured on that stream, and while one is being captured no other call may reach the GPU from this process: so all use
+ * goes through `exclusive`, and the lab lets only one stage at a time onto the GPU.
+ */
+import { join } from "node:path";
+import type { Pointer } from "./api.ts";
+import { text } from "./api.ts";
+import { driver, fault } from "./cuda_driver.ts";
+import { folder, libraries, missing, named, ONNXRUNTIME } from "./cuda_libraries.ts";
+import { openRuntime, pin, type Runtime } from "./library.ts";
+
+const OUT_OF_MEMORY = 2; // cudaErrorMemoryAllocation
+const TO_DEVICE = 1, TO_HOST = 2; // cudaMemcpyKind
+const NON_BLOCKING = 1; // cudaStreamNonBlocking: apart from the default stream
+
+function openCudart() {
+  return Deno.dlopen(join(folder, "libcudart.so.13"), {
+    cudaSetDevice: { parameters: ["i32"], result: "i32" },
+    cudaMalloc: { parameters: ["buffer", "usize"], result: "i32" },
+    cudaFree: { parameters: ["pointer"], result: "i32" },
+    cudaHostAlloc: { parameters: ["buffer", "usize", "u32"], result: "i32" },
+    cudaFreeHost: { parameters: ["pointer"], result: "i32" },
+    cudaMemcpyAsync: { parameters: ["u64", "u64", "usize", "i32", "pointer"], result: "i32" },
+    cudaStreamCreateWithFlags: { parameters: ["buffer", "u32"], result: "i32" },
+    cudaStreamSynchronize: { parameters: ["pointer"], result: "i32" },
+    finishLater: {
+      name: "cudaStreamSynchronize",
+      parameters: ["pointer"],
+      result: "i32",
+      nonblocking: true,
+    },
+    cudaMemGetInfo: { parameters: ["buffer", "buffer"], result: "i32" },
+    cudaGetErrorString: { parameters: ["i32"], result: "pointer" },
+    cudaGetLastError: { parameters: [], result: "i32" },
+  });
+}
+
+/** Memory of the GPU, or of the host where the GPU can reach it by itself. */
+export interface Block {
+  /** Its address. */
+  readonly pointer: Pointer;
+  /** The same as a number. */
+  readonly address: bigint;
+  /** Its size. */
+  readonly bytes: number;
+}
+
+/** Host memory that the GPU copies from and to. */
+export interface HostBlock extends Block {
+  /** What lies there. */
+  readonly buffer: ArrayBuffer;
+}
+
+/** The GPU of this thread. */
+export class Gpu {
+  /** ONNX Runtime. */
+  readonly runtime: Runtime;
+  /** OrtMemoryInfo of the GPU. */
+  readonly info: Pointer;
+  /** The stream of all work. */
+  readonly stream: Pointer;
+  readonly #cudart: ReturnType<typeof openCudart>["symbols"];
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Opens the first GPU.
+   *
+   * @throws {Error} naming what is missing and what mends it
+   */
+  constructor() {
+    const wrong = fault(driver());
+    if (wrong) throw new Error(`Cannot use the GPU: ${wrong.fault}; ${wrong.mend}`);
+    const lacking = missing().filter(({ sometimes }) => !sometimes);
+    if (lacking.length > 0) {
+      throw new Error(`Cannot use the GPU: .cuda/lib lacks ${named(lacking)}; run deno task setup:cuda`);
+    }
+    const absent = new Set(missing().map(({ file }) => file));
+    // ONNX Runtime opens its own two.
+    for (const { file } of libraries) {
+      if (!file.startsWith("libonnxruntime") && !absent.has(file)) pin(join(folder, file));
+    }
+    this.#cudart = openCudart().symbols;
+    this.runtime = openRuntime(join(folder, ONNXRUNTIME));
+    this.#check("open the GPU", this.#cudart.cudaSetDevice(0));
+    this.stream = this.#made(
+      "open the GPU",
+      (out) => this.#cudart.cudaStreamCreateWithFlags(out, NON_BLOCKING),
+    );
+    // OrtDeviceAllocator, device 0, OrtMemTypeDefault
+    this.info = this.runtime.api.make("CreateMemoryInfo", text("Cuda"), 0, 0, 0);
+  }
+
+  /** Does one thing after the other: `f` has the GPU to itself until it is done. */
+  async exclusive<T>(f: () => T | Promise<T>): Promise<T> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    await before;
+    try {
+      return await f();
+    } catch (thrown) {
+      throw this.explained(thrown);
+    } finally {
+      resolve();
+    }
+  }
+
+  /** Memory on the GPU. */
+  allocate(bytes: number): Block {
+    return this.#block(bytes, (out) => this.#cudart.cudaMalloc(out, BigInt(bytes)));
+  }
+
+  /** Host memory that the GPU can reach. */
+  allocateHost(bytes: number): HostBlock {
+    const block = this.#block(bytes, (out) => this.#cudart.cudaHostAlloc(out, BigInt(bytes), 0));
+    return { ...block, buffer: Deno.UnsafePointerView.getArrayBuffer(block.pointer, bytes) };
+  }
+
+  /** Frees a block of the GPU. */
+  free({ pointer }: Block): void {
+    this.#cudart.cudaFree(pointer);
+  }
+
+  /** Frees a block of the host. */
+  freeHost({ pointer }: HostBlock): void {
+    this.#cudart.cudaFreeHost(pointer);
+  }
+
+  /** Copies to the GPU, in turn with all other work. */
+  upload(to: bigint, from: bigint, bytes: number): void {
+    this.#copy(to, from, bytes, TO_DEVICE);
+  }
+
+  /** Copies from the GPU, in turn with all other work. */
+  download(to: bigint, from: bigint, bytes: number): void {
+    this.#copy(to, from, bytes, TO_HOST);
+  }
+
+  #copy(to: bigint, from: bigint, bytes: number, kind: number): void {
+    const code = this.#cudart.cudaMemcpyAsync(to, from, BigInt(bytes), kind, this.stream);
+    this.#check("copy to or from the GPU", code);
+  }
+
+  /** Waits, on this thread, until all work is done. */
+  finish(): void {
+    this.#check("run on the GPU", this.#cudart.cudaStreamSynchronize(this.stream));
+  }
+
+  /** Waits until all work is done; this thread is free meanwhile. */
+  async finished(): Promise<void> {
+    this.#check("run on the GPU", await this.#cudart.finishLater(this.stream));
+  }
+
+  /** Bytes of the GPU's memory that nobody uses, and all it has. */
+  memory(): { free: number; total: number } {
+    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
+    this.#check("ask the GPU for its memory", this.#cudart.cudaMemGetInfo(free, total));
+    return { free: Number(free[0]), total: Number(total[0]) };
+  }
+
+  /** An error of ONNX Runtime as one line with its mend. */
+  explained(thrown: unknown): unknown {
+    if (!(thrown instanceof Error) || thrown.message.startsWith("Cannot ")) return thrown;
+    const line = thrown.message.split("\n", 1)[0]!;
+    if (
+      /out of memory|failed to allocate memory|cudaErrorMemoryAllocation|CUDA failure 2:/i.test(
+        thrown.message,
+      )
+    ) {
+      return new Error(this.#exhausted(), { cause: thrown });
+    }
+    if (/fallback to CPU EP has been explicitly disabled|graph capture feature/.test(thrown.message)) {
+      const reason = "it has an operator the GPU has no kernel for; use --device cpu";
+      return new Error(`Cannot run the program on cuda: ${reason}`, { cause: thrown });
+    }
+    return new Error(
+      `Cannot run the program on cuda: ${line.replace(/^Non-zero status code returned /, "")}`,
+      {
+        cause: thrown,
+      },
+    );
+  }
+
+  #exhausted(): string {
+    this.#cudart.cudaGetLastError(); // else it comes again with the next call
+    const { free, total } = this.memory();
+    const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
+    return `Cannot go on: out of GPU memory, ${mib(free)} of ${mib(total)} MiB are free; ` +
+      "end what else uses the GPU (nvidia-smi lists it), take a smaller batch, or use --device cpu";
+  }
+
+  #block(bytes: number, f: (out: BigUint64Array<ArrayBuffer>) => number): Block {
+    const pointer = this.#made(`allocate ${bytes} bytes`, f);
+    return { pointer, address: Deno.UnsafePointer.value(pointer), bytes };
+  }
+
+  #made(action: string, f: (out: BigUint64Array<ArrayBuffer>) => number): Pointer {
+    const out = new BigUint64Array(1);
+    this.#check(action, f(out));
+    return Deno.UnsafePointer.create(out[0]!)!;
+  }
+
+  #check(action: string, code: number): void {
+    if (code === 0) return;
+    if (code === OUT_OF_MEMORY) throw new Error(this.#exhausted());
+    const reason = Deno.UnsafePointerView.getCString(this.#cudart.cudaGetErrorString(code)!);
+    throw new Error(`Cannot ${action}: ${reason} (CUDA error ${code}); start the command again to resume`);
+  }
+}
+
+let gpu: Gpu | undefined;
+
+/** The GPU of this thread, opened at the first call. */
+export function openGpu(): Gpu {
+  return gpu ??= new Gpu();
+}

@@ -1,0 +1,151 @@
+/**
+ * A learner whose state never leaves the GPU. It lies there twice: one captured graph computes an update from A to B, the
+ * other from B to A. The batches of a call are packed by the host while the GPU computes those before them.
+ */
+import { type Block, type Gpu, type HostBlock, openGpu } from "./cuda.ts";
+import { bind, type Bound, openSession } from "./cuda_session.ts";
+import { Layout } from "./layout.ts";
+import type { Binding, OrtSession } from "./session.ts";
+import type { Carrier } from "../provider.ts";
+import type { Program } from "../../program.ts";
+import type { Shapes } from "../../trace.ts";
+import { ndarray, type Tensors } from "../../../ndarray.ts";
+
+/** Batches that may wait for the GPU. */
+const WAITING = 32;
+
+/** Loads an update program and its first state on the GPU. */
+export async function carry(program: Program, state: Tensors): Promise<Carrier> {
+  if (!program.step) {
+    throw new Error("Cannot carry state on cuda: the program was not made by compileUpdate");
+  }
+  const step = program.step();
+  const gpu = openGpu();
+  return await gpu.exclusive(() => new DeviceState(gpu, step, state));
+}
+
+const under = (shapes: Shapes, prefix: string): Shapes =>
+  Object.fromEntries(
+    Object.entries(shapes).filter(([name]) => name.startsWith(prefix)).map((
+      [name, shape],
+    ) => [name.slice(prefix.length), shape]),
+  );
+
+class DeviceState implements Carrier {
+  readonly #gpu: Gpu;
+  readonly #session: OrtSession;
+  readonly #layouts: Readonly<Record<"state" | "batch" | "metrics", Layout>>;
+  readonly #sides: readonly [Block, Block];
+  readonly #batch: Block;
+  readonly #metrics: Block;
+  readonly #bindings: readonly [Binding, Binding];
+  readonly #waiting: HostBlock;
+  #measured: HostBlock;
+  #now: 0 | 1 = 0;
+  #updates = 0;
+  #read: { readonly updates: number; readonly state: Tensors } | undefined;
+
+  constructor(gpu: Gpu, step: Program, state: Tensors) {
+    this.#gpu = gpu;
+    const layouts = {
+      state: new Layout(under(step.inputs, "state/")),
+      batch: new Layout(under(step.inputs, "batch/")),
+      metrics: new Layout(under(step.outputs, "metrics/")),
+    };
+    this.#layouts = layouts;
+    this.#session = openSession(gpu, step);
+    // All memory is there before anything is captured.
+    this.#sides = [gpu.allocate(layouts.state.bytes), gpu.allocate(layouts.state.bytes)];
+    this.#batch = gpu.allocate(layouts.batch.bytes);
+    this.#metrics = gpu.allocate(layouts.metrics.bytes);
+    this.#waiting = gpu.allocateHost(WAITING * layouts.batch.bytes);
+    this.#measured = gpu.allocateHost(WAITING * layouts.metrics.bytes);
+    const first = gpu.allocateHost(layouts.state.bytes);
+    layouts.state.write(first.buffer, state);
+    gpu.upload(this.#sides[0].address, first.address, layouts.state.bytes);
+    gpu.finish();
+    gpu.freeHost(first);
+    const side = (i: 0 | 1): Bound => ({ prefix: "state/", layout: layouts.state, block: this.#sides[i] });
+    const direction = (from: 0 | 1, to: 0 | 1) =>
+      bind(gpu, this.#session, step, {
+        inputs: [side(from), { prefix: "batch/", layout: layouts.batch, block: this.#batch }],
+        outputs: [side(to), { prefix: "metrics/", layout: layouts.metrics, block: this.#metrics }],
+        graph: 1 + from,
+      });
+    this.#bindings = [direction(0, 1), direction(1, 0)];
+  }
+
+  get state(): Tensors {
+    if (this.#read?.updates === this.#updates) return this.#read.state;
+    const { updates, state } = this.#read = { updates: this.#updates, state: {} as Tensors };
+    for (const [name, { offset, shape }] of this.#layouts.state.places) {
+      let value: Tensors[string] | undefined;
+      const get = () => {
+        if (value) return value;
+        if (this.#updates !== updates) {
+          throw new Error(`Cannot read "${name}" of a state before the last update: read it before updating`);
+        }
+        value = ndarray(shape);
+        const address = Deno.UnsafePointer.value(
+          Deno.UnsafePointer.of(value.data as Float32Array<ArrayBuffer>),
+        );
+        this.#gpu.download(address, this.#sides[this.#now].address + BigInt(offset), value.data.byteLength);
+        this.#gpu.finish();
+        return value;
+      };
+      Object.defineProperty(state, name, { get, enumerable: true });
+    }
+    return state;
+  }
+
+  update(batches: Tensors): Promise<Tensors> {
+    return this.#gpu.exclusive(async () => {
+      const gpu = this.#gpu;
+      const { batch, metrics } = this.#layouts;
+      const count = Object.values(batches)[0]!.shape[0]!;
+      this.#makeRoom(count * metrics.bytes);
+      this.#updates += count;
+      for (let i = 0; i < count; i++) {
+        const at = (i % WAITING) * batch.bytes;
+        if (i > 0 && at === 0) await gpu.finished();
+        batch.write(this.#waiting.buffer, batches, { at, part: i });
+        gpu.upload(this.#batch.address, this.#waiting.address + BigInt(at), batch.bytes);
+        this.#bindings[this.#now].run();
+        this.#now = this.#now === 0 ? 1 : 0;
+        const to = this.#measured.address + BigInt(i * metrics.bytes);
+        gpu.download(to, this.#metrics.address, metrics.bytes);
+      }
+      await gpu.finished();
+      return this.#metricsOf(count);
+    });
+  }
+
+  #metricsOf(count: number): Tensors {
+    const { metrics } = this.#layouts;
+    const results: Tensors = {};
+    for (const [name, { shape, bytes, offset }] of metrics.places) {
+      const values = ndarray([count, ...shape]);
+      for (let i = 0; i < count; i++) {
+        const one = new Float32Array(this.#measured.buffer, i * metrics.bytes + offset, bytes / 4);
+        values.data.set(one, i * one.length);
+      }
+      results[name] = values;
+    }
+    return results;
+  }
+
+  #makeRoom(bytes: number): void {
+    if (bytes <= this.#measured.bytes) return;
+    this.#gpu.freeHost(this.#measured);
+    this.#measured = this.#gpu.allocateHost(bytes);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#gpu.exclusive(() => {
+      for (const binding of this.#bindings) binding[Symbol.dispose]();
+      this.#session[Symbol.dispose]();
+      for (const block of [...this.#sides, this.#batch, this.#metrics]) this.#gpu.free(block);
+      for (const block of [this.#waiting, this.#measured]) this.#gpu.freeHost(block);
+    });
+  }
+}
