@@ -10,7 +10,7 @@ import * as collectRollouts from "../stages/collect_rollouts.ts";
 import * as evaluateBestOfN from "../stages/evaluate_best_of_n.ts";
 import * as trainChunkCritic from "../stages/train_chunk_critic.ts";
 import type { WorldSettings } from "../stages/world.ts";
-import { cloneBase, type Policy } from "./cfg_flow_tabletop.ts";
+import { type BaseSettings, cloneBase, type Policy } from "./cfg_flow_tabletop.ts";
 import { hyperparameters as pldHyperparameters, smoke as pldSmoke, tabletop } from "./pld_tabletop.ts";
 
 const { tasks, lanes, demonstrations, base, evaluation } = pldHyperparameters.shape;
@@ -44,15 +44,12 @@ export type Shared = Omit<z.output<typeof hyperparameters>, "tasks"> & { readonl
 /** First training initial state of the rollouts: behind all that PLD's stages, DSRL and CFG-Flow use. */
 export const FIRST = 40_000_000;
 
-/** The base, its rollouts and a critic on its chunks, by implicit Q-learning. */
-export function criticOfBase(stage: AddStage, h: Shared, world: WorldSettings) {
-  const tasks = [...h.tasks], { execute, horizon } = h.base;
-  if (h.learner.horizon !== execute) {
-    throw new RangeError(
-      `Cannot learn a critic on chunks of ${h.learner.horizon} actions where the base executes ${execute}: ` +
-        "learner.horizon must be base.execute",
-    );
-  }
+/** What rolling the base out needs. */
+export type RolloutSettings = BaseSettings & Pick<Shared, "rollouts" | "demonstrationShare">;
+
+/** The base and its rollouts, with its demonstrations where they are learned from too. */
+export function rollOut(stage: AddStage, h: RolloutSettings, world: WorldSettings) {
+  const tasks = [...h.tasks], { execute } = h.base;
   const { base, demonstrations, measure } = cloneBase(stage, h, world);
   const episodes = tasks.map((task) =>
     stage(collectRollouts, base, {
@@ -65,7 +62,24 @@ export function criticOfBase(stage: AddStage, h: Shared, world: WorldSettings) {
       lanes: h.lanes,
     }, { name: ["rollouts", ...(tasks.length > 1 ? [task] : [])].join(".").replaceAll("_", "-") }).episodes
   );
-  const data = { episodes, demonstrations: h.demonstrationShare > 0 ? demonstrations : [] };
+  return {
+    base,
+    measure,
+    /** What offline learners read. */
+    data: { episodes, demonstrations: h.demonstrationShare > 0 ? demonstrations : [] },
+  };
+}
+
+/** The base, its rollouts and a critic on its chunks, by implicit Q-learning. */
+export function criticOfBase(stage: AddStage, h: Shared, world: WorldSettings) {
+  const tasks = [...h.tasks], { execute } = h.base;
+  if (h.learner.horizon !== execute) {
+    throw new RangeError(
+      `Cannot learn a critic on chunks of ${h.learner.horizon} actions where the base executes ${execute}: ` +
+        "learner.horizon must be base.execute",
+    );
+  }
+  const { base, data, measure } = rollOut(stage, h, world);
   const critic = stage(trainChunkCritic, data, {
     tasks,
     demonstrationShare: h.demonstrationShare,
@@ -87,7 +101,7 @@ export function criticOfBase(stage: AddStage, h: Shared, world: WorldSettings) {
       },
       { name: `evaluate.${name}`, seed: 0 },
     ).evaluation;
-  return { base, demonstrations, data, critic, horizon, measure, measureBest };
+  return { base, data, critic, measure, measureBest };
 }
 
 /** The graph in a world. */

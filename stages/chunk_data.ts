@@ -3,7 +3,7 @@ import type { ChunkForm } from "../data/chunk_transitions.ts";
 import { chunkTransitions } from "../data/chunk_transitions.ts";
 import type { Episode } from "../data/episode.ts";
 import { decodeEpisodes } from "../data/episodes_arrow.ts";
-import { fit, type Normalization, normalize } from "../data/normalization.ts";
+import { decodeNormalizations, fit, type Normalization, normalize } from "../data/normalization.ts";
 import type { Artifact } from "../lab/stage.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { residualState, type Subject } from "../policies/features.ts";
@@ -67,6 +67,17 @@ export interface ChunkData {
   readonly next: Int32Array;
   /** Numbers of the rows that are valid transitions, ascending. */
   readonly valid: Int32Array;
+}
+
+/**
+ * The scale that critics were trained under.
+ *
+ * @throws {Error} when the file names no "state"
+ */
+export async function readScale({ path, digest }: Artifact): Promise<Normalization> {
+  const { state } = decodeNormalizations(await Deno.readFile(path));
+  if (!state) throw new Error(`Cannot read scale ${digest}: its normalization must name "state"`);
+  return state;
 }
 
 /** What critics see, [N, S], normalised, in the order of episodes and steps. */

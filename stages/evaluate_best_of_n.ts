@@ -1,16 +1,15 @@
 /** Success of the best of N on held-out initial states, by the protocol of `evaluate.ts`. */
 import { z } from "zod";
-import { decodeNormalizations } from "../data/normalization.ts";
 import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import { decodeSafetensors } from "../data/safetensors.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { FlowPolicy } from "../policies/policy.ts";
 import { scoring } from "../rl/best_of_n.ts";
 import { BestOfN, ChunkScorer } from "./best_of_n_lanes.ts";
+import { readScale } from "./chunk_data.ts";
 import { readPolicy } from "./chunked_base.ts";
 import { runEpisodes } from "./episode_batch.ts";
 import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
-import { scaleOf } from "./online_outputs.ts";
 import { ACTING_THREADS } from "./rollout.ts";
 import { openWorld } from "./world.ts";
 
@@ -47,7 +46,7 @@ export async function run(
     threads: ACTING_THREADS,
   });
   const { tensors: weights } = decodeSafetensors(await Deno.readFile(input.critic.path));
-  const scale = scaleOf(decodeNormalizations(await Deno.readFile(input.scale.path)), input.scale);
+  const scale = await readScale(input.scale);
   await using scorer = await ChunkScorer.open({ weights, scale, lanes, candidates, how });
   const world = await openWorld(context.parameters.world);
   await using pool = await world.pool({ lanes, workers: context.workers });

@@ -3,7 +3,6 @@
  * min(exp(β A), cap) would make of them: whether weighting can matter at all.
  */
 import { z } from "zod";
-import { decodeNormalizations } from "../data/normalization.ts";
 import { quantile } from "../data/quantile.ts";
 import { decodeSafetensors } from "../data/safetensors.ts";
 import { encodeTable } from "../data/table.ts";
@@ -12,8 +11,7 @@ import type { StageContext } from "../lab/stage.ts";
 import { ndarray } from "../ndarray.ts";
 import { shapesOf } from "../nn/weights.ts";
 import * as iql from "../rl/iql.ts";
-import { type ChunkData, chunkData, chunkStates, readEpisodes } from "./chunk_data.ts";
-import { scaleOf } from "./online_outputs.ts";
+import { type ChunkData, chunkData, chunkStates, readEpisodes, readScale } from "./chunk_data.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
@@ -54,7 +52,7 @@ export async function run(
 ): Promise<void> {
   const { input, parameters: { tasks, learner: h, betas, cap } } = context;
   const { tensors: weights } = decodeSafetensors(await Deno.readFile(input.critic.path));
-  const scale = scaleOf(decodeNormalizations(await Deno.readFile(input.scale.path)), input.scale);
+  const scale = await readScale(input.scale);
   const rolled = await readEpisodes(input.episodes);
   const episodes = [...rolled, ...await readEpisodes(input.demonstrations)];
   const data = chunkData(episodes, { states: chunkStates(episodes, tasks, scale), form: h });
