@@ -1,6 +1,6 @@
-/** Where the files of a data set are: a folder, or files in memory (an unpacked archive). Paths use forward slashes. */
+/** The files of a data set in a folder, by paths with forward slashes. */
 import { isInside } from "./lerobot_info.ts";
-import { inMemory, type Slices } from "./parquet_read.ts";
+import type { Slices } from "./parquet_read.ts";
 
 /** Files by path. */
 export interface Files {
@@ -67,20 +67,4 @@ function readPart(path: string, start: number, end = Deno.statSync(path).size): 
     at += read;
   }
   return part.buffer;
-}
-
-/** Files held in memory. */
-export function filesOf(name: string, contents: ReadonlyMap<string, Uint8Array<ArrayBuffer>>): Files {
-  const find = (path: string) => {
-    const bytes = contents.get(path);
-    if (!bytes) throw new Error(`Cannot open "${path}" of ${name}: there is no such file`);
-    return bytes;
-  };
-  return {
-    name,
-    paths: [...contents.keys()].sort(),
-    size: (path) => find(path).length,
-    read: find,
-    open: (path) => inMemory(find(path)),
-  };
 }

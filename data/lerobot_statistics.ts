@@ -2,8 +2,9 @@
  * Statistics of a LeRobot data set: of an episode's features, over episodes by either of LeRobot's rules, and as
  * `meta/stats.json` holds them.
  */
-import { parseRecord } from "./lerobot_info.ts";
-import type { Feature } from "./lerobot_info.ts";
+import { type Frames, sizeOf } from "./lerobot_frames.ts";
+import { type Feature, isNumeric, parseRecord } from "./lerobot_info.ts";
+import { decodePng } from "./png.ts";
 import {
   type FeatureStatistics,
   type QuantileName,
@@ -88,6 +89,28 @@ export class ImageStatistics {
       ...Object.fromEntries(quantileNames.map((name) => [name, all(name)])) as Record<QuantileName, number[]>,
     };
   }
+}
+
+/** Statistics of an episode's features; of pictures from some frames, as LeRobot takes them. */
+export function episodeStatistics(
+  frames: Frames,
+  features: Readonly<Record<string, Feature>>,
+  where: string,
+): Statistics {
+  const found = Object.entries(frames).flatMap(([name, column]) => {
+    const feature = features[name]!;
+    if (column.kind === "numbers" && isNumeric(feature)) {
+      const count = column.values.length / sizeOf(column.shape);
+      return [[name, rowStatistics(column.values, column.shape, count)] as const];
+    }
+    if (column.kind !== "images") return [];
+    const images = new ImageStatistics();
+    for (const t of sampledFrames(column.values.length)) {
+      images.add(decodePng(column.values[t]!.bytes, `"${name}" of ${where}, frame ${t}`));
+    }
+    return [[name, images.statistics()] as const];
+  });
+  return Object.fromEntries(found);
 }
 
 /** The same as RunningStatistics of one batch, from counts of the values 0 ... 255. */
