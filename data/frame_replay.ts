@@ -2,8 +2,7 @@
  * A replay buffer whose transitions name frames: what `Replay` holds, and a ring of the frames that states were seen in.
  * A state's last number is the number of its frame.
  */
-import type { Elements, NDArray, Tensors } from "../ndarray.ts";
-import { size } from "../ndarray.ts";
+import { type NDArray, size, type Tensors } from "../ndarray.ts";
 import type { Stream } from "../random.ts";
 import { frameBytes, Frames, type FrameStorage } from "./frames.ts";
 import { Replay, type RowShapes } from "./replay.ts";
@@ -101,22 +100,5 @@ export class FrameReplay {
     const known = this.#scratch[name];
     if (known?.shape[0] === count) return known;
     return this.#scratch[name] = { shape: [count, width], data: new Float32Array(count * width) };
-  }
-
-  /** Everything the buffer is, for a checkpoint, as views: encode them before the next change. */
-  toTensors(prefix = ""): Record<string, NDArray<Float32Array | Uint8Array>> {
-    return { ...this.replay.toTensors(prefix), ...this.frames.toTensors(prefix) };
-  }
-
-  /** The buffer that `toTensors(prefix)` described. */
-  static fromTensors(
-    tensors: Readonly<Record<string, NDArray<Elements>>>,
-    { frame, storage }: Pick<FrameReplayForm, "frame" | "storage">,
-    prefix = "",
-  ): FrameReplay {
-    return new FrameReplay(
-      Replay.fromTensors(tensors, prefix),
-      Frames.fromTensors(tensors, frame, storage, prefix),
-    );
   }
 }

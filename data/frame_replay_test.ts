@@ -4,7 +4,6 @@ import { stream } from "../random.ts";
 import { FrameReplay, frameReplayBytes } from "./frame_replay.ts";
 import { Frames } from "./frames.ts";
 import { Replay } from "./replay.ts";
-import { decodeMixedSafetensors, encodeSafetensors } from "./safetensors.ts";
 
 const columns = { state: [2], nextState: [2], reward: [] };
 const form = { columns, frame: [2, 3], storage: "halves" } as const;
@@ -61,31 +60,6 @@ Deno.test("transitions whose frames are gone are drawn no more", () => {
   assert.throws(() => drawn(none, 4), {
     message: "Cannot sample 4 rows of 2: not even the newest has its frame",
   });
-});
-
-Deno.test("a frame replay comes back from its checkpoint, and goes on the same", () => {
-  for (const storage of ["halves", "bytes"] as const) {
-    const make = () => FrameReplay.empty(8, { ...form, storage });
-    const add = (buffer: FrameReplay, from: number) => {
-      for (let i = from; i < from + 6; i++) {
-        const [a, b] = [buffer.frames.reserve(), buffer.frames.reserve()];
-        buffer.frames.write(a, [i, 1, 2, 3, 4, 5]);
-        buffer.frames.write(b, [i, 5, 4, 3, 2, 1]);
-        buffer.replay.add({ state: [i, a], nextState: [i, b], reward: [i] });
-      }
-    };
-    const whole = make();
-    add(whole, 0);
-    const bytes = encodeSafetensors(whole.toTensors("replay/"));
-    const back = FrameReplay.fromTensors(
-      decodeMixedSafetensors(bytes).tensors,
-      { ...form, storage },
-      "replay/",
-    );
-    add(whole, 6);
-    add(back, 6);
-    assert.deepEqual(drawn(back, 20), drawn(whole, 20));
-  }
 });
 
 Deno.test("halves keep eleven bits, bytes are whole numbers, and nothing else is stored", () => {

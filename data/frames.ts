@@ -2,7 +2,7 @@
  * A ring of frames, what cameras showed, each stored once: bytes of pictures, or half-precision features. Transitions
  * name their frames by number, so that what one led to is not stored again as what the next began with.
  */
-import { type Elements, type NDArray, ndarray, size } from "../ndarray.ts";
+import { size } from "../ndarray.ts";
 
 /** How the numbers of a frame are stored: integers 0 ... 255, or IEEE half precision. */
 export type FrameStorage = "bytes" | "halves";
@@ -12,8 +12,8 @@ export function frameBytes(shape: readonly number[], storage: FrameStorage): num
   return size(shape) * (storage === "bytes" ? 1 : 2);
 }
 
-/** Counters are stored as two float32 digits of base 2^24, each exact. */
-const DIGIT = 2 ** 24;
+/** Numbers of frames stand beside their transitions as float32, exact below this. */
+const LAST = 2 ** 24;
 
 /** Every half-precision number as a float, by its bits: four times as fast as to convert one by one. */
 const floats = new Float32Array(new Float16Array(Uint16Array.from({ length: 1 << 16 }, (_, i) => i).buffer));
@@ -70,8 +70,7 @@ export class Frames {
 
   /** The number of one more frame; its content is what the slot held until `write`. */
   reserve(): number {
-    // Numbers are kept as float32 beside their transitions.
-    if (this.#added >= DIGIT) throw new RangeError(`Cannot add frame ${DIGIT}: numbers end there`);
+    if (this.#added >= LAST) throw new RangeError(`Cannot add frame ${LAST}: numbers end there`);
     return this.#added++;
   }
 
@@ -124,48 +123,22 @@ export class Frames {
     }
   }
 
-  /**
-   * Everything the ring is, for a checkpoint: "PREFIXframes" [frames, bytes of one] and "PREFIXframe-counters" [2, 2],
-   * capacity and frames ever added. The first is a view: encode it before the next write.
-   */
-  toTensors(prefix = ""): Record<string, NDArray<Float32Array | Uint8Array>> {
-    const held = Math.min(this.#added, this.capacity), each = frameBytes(this.shape, this.storage);
-    const counters = [this.capacity, this.#added].flatMap((n) => [Math.floor(n / DIGIT), n % DIGIT]);
-    return {
-      [`${prefix}frames`]: {
-        shape: [held, each],
-        data: new Uint8Array(this.#data.buffer, 0, held * each),
-      },
-      [`${prefix}frame-counters`]: ndarray([2, 2], Float32Array.from(counters)),
-    };
+  /** The stored bytes of frame `id`, a view: for whoever keeps frames elsewhere and brings them back. */
+  raw(id: number): Uint8Array {
+    if (!this.holds(id)) throw new RangeError(`Cannot read frame ${id}: the ring does not hold it`);
+    const each = frameBytes(this.shape, this.storage);
+    return new Uint8Array(this.#data.buffer, (id % this.capacity) * each, each);
   }
 
-  /**
-   * The ring that `toTensors(prefix)` described.
-   *
-   * @throws {RangeError} when the tensors are missing or are those of other frames
-   */
-  static fromTensors(
-    tensors: Readonly<Record<string, NDArray<Elements>>>,
+  /** A ring to which `added` frames were added once; whoever kept them brings back the content of those it holds. */
+  static continued(
+    capacity: number,
     shape: readonly number[],
     storage: FrameStorage,
-    prefix = "",
+    added: number,
   ): Frames {
-    const counters = tensors[`${prefix}frame-counters`]?.data, stored = tensors[`${prefix}frames`];
-    if (counters?.length !== 4 || !(stored?.data instanceof Uint8Array)) {
-      throw new RangeError(
-        `Cannot restore frames: "${prefix}frames" and "${prefix}frame-counters" must be there`,
-      );
-    }
-    const frames = new Frames(counters[0]! * DIGIT + counters[1]!, shape, storage);
-    frames.#added = counters[2]! * DIGIT + counters[3]!;
-    const held = Math.min(frames.#added, frames.capacity), each = frameBytes(shape, storage);
-    if (stored.data.length !== held * each) {
-      throw new RangeError(
-        `Cannot restore frames from ${stored.data.length} bytes: ${held} of [${shape}] have ${held * each}`,
-      );
-    }
-    new Uint8Array(frames.#data.buffer).set(stored.data);
+    const frames = new Frames(capacity, shape, storage);
+    frames.#added = added;
     return frames;
   }
 }

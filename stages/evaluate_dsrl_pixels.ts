@@ -4,8 +4,9 @@ import { decodeSafetensors } from "../data/safetensors.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { actorForm } from "../rl/dsrl_pixels.ts";
 import { noiseRows, steeringNoise } from "../rl/steering_noise.ts";
+import { camerasOf } from "./cameras.ts";
 import { protocol } from "./evaluation_table.ts";
-import { camerasOf, PixelNoiseActor } from "./pixel_steering.ts";
+import { PixelNoiseActor } from "./pixel_steering.ts";
 import { evaluateSteered, outputs } from "./steered_evaluation.ts";
 
 /** Where the stage's code starts. */

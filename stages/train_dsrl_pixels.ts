@@ -4,8 +4,9 @@ import { compileUpdate } from "../engine/program.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { drawCrops, drawJitters } from "../nn/augmentation.ts";
 import * as dsrl from "../rl/dsrl_pixels.ts";
+import { camerasOf } from "./cameras.ts";
 import { outputs } from "./online_outputs.ts";
-import { camerasOf, PixelNoiseActor, PROPRIOCEPTION } from "./pixel_steering.ts";
+import { PixelNoiseActor, PROPRIOCEPTION } from "./pixel_steering.ts";
 import { inputs, parameters as shared, trainSteering } from "./steering_training.ts";
 
 /** Where the stage's code starts. */

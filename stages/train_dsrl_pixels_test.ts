@@ -3,8 +3,8 @@ import { decodeMixedSafetensors } from "../data/safetensors.ts";
 import { decodeTable } from "../data/table.ts";
 import { attempt, type Conditions, digests } from "../tests/stage_context.ts";
 import { demonstrations, task, tasks, tinyBase, world } from "../tests/tabletop_subjects.ts";
+import { camerasOf, picturesOf } from "./cameras.ts";
 import * as evaluateDsrl from "./evaluate_dsrl_pixels.ts";
-import { camerasOf, pixelsOf } from "./pixel_steering.ts";
 import * as trainDsrl from "./train_dsrl_pixels.ts";
 
 const EXECUTE = 8, STEPS = 192, LANES = 2, EDGE = 20;
@@ -100,13 +100,13 @@ Deno.test("train_dsrl_pixels needs cameras of one known size", async () => {
   );
 });
 
-Deno.test("pixelsOf() puts the cameras side by side in every pixel", () => {
+Deno.test("picturesOf() puts the cameras side by side in every pixel", () => {
   const image = (first: number) => ({
     width: 2,
     height: 1,
     data: Uint8Array.from({ length: 6 }, (_, i) => first + i),
   });
   const observation = { images: { a: image(10), b: image(100) } } as never;
-  const found = pixelsOf(observation, { names: ["a", "b"], height: 1, width: 2, channels: 6 });
+  const found = picturesOf(observation, { names: ["a", "b"], height: 1, width: 2, channels: 6 });
   assert.deepEqual([...found], [10, 11, 12, 100, 101, 102, 13, 14, 15, 103, 104, 105]);
 });
