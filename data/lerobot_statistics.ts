@@ -16,6 +16,9 @@ import {
 /** Statistics by feature. */
 export type Statistics = Readonly<Record<string, FeatureStatistics>>;
 
+/** Statistics as a file holds them: older ones lack quantiles. */
+export type StoredStatistics = Readonly<Record<string, Partial<FeatureStatistics>>>;
+
 /**
  * How quantiles of episodes become quantiles of a data set. "mean": weighted by counts, as in every release up to 0.6.1.
  * "envelope": the least of those up to the median, the greatest of those above, since 2026-08-06 (0.6.2). Neither is a
@@ -144,45 +147,55 @@ function roundHalfEven(x: number): number {
 }
 
 /**
- * Statistics of a data set from those of its episodes, by feature.
+ * Statistics of a data set from those of its episodes, by feature; those that not every episode has are left out.
  *
  * @throws {RangeError} when there is no episode
  */
-export function aggregate(episodes: readonly Statistics[], rule: QuantileRule): Statistics {
+export function aggregate<S extends StoredStatistics>(episodes: readonly S[], rule: QuantileRule): S {
   if (episodes.length === 0) {
     throw new RangeError("Cannot aggregate statistics of no episodes: give at least one");
   }
   const names = [...new Set(episodes.flatMap((each) => Object.keys(each)))];
   return Object.fromEntries(names.map((name) => {
     return [name, join(episodes.map((each) => each[name]).filter((each) => each !== undefined), rule)];
-  }));
+  })) as S;
 }
 
-function join(parts: readonly FeatureStatistics[], rule: QuantileRule): FeatureStatistics {
-  const count = parts.reduce((sum, part) => sum + part.count, 0);
-  const dimensions = parts[0]!.mean.length;
-  const each = (value: (d: number) => number) => Array.from({ length: dimensions }, (_, d) => value(d));
-  const weighted = (value: (part: FeatureStatistics) => number) =>
-    parts.reduce((sum, part) => sum + value(part) * part.count, 0) / count;
-  const mean = each((d) => weighted((part) => part.mean[d]!));
-  const least = (name: "min" | QuantileName) => each((d) => Math.min(...parts.map((part) => part[name][d]!)));
-  const greatest = (name: "max" | QuantileName) =>
-    each((d) => Math.max(...parts.map((part) => part[name][d]!)));
-  const quantile = (name: QuantileName) => {
-    if (rule === "mean") return each((d) => weighted((part) => part[name][d]!));
-    return quantiles[name] <= 0.5 ? least(name) : greatest(name);
+function join(
+  parts: readonly Partial<FeatureStatistics>[],
+  rule: QuantileRule,
+): Partial<FeatureStatistics> {
+  const joined: Record<string, number[] | number> = {};
+  const column = (name: Exclude<keyof FeatureStatistics, "count">) => {
+    const values = parts.map((part) => part[name]);
+    return values.every((each) => each !== undefined) ? values : undefined;
   };
-  return {
-    min: least("min"),
-    max: greatest("max"),
-    mean,
-    std: each((d) => Math.sqrt(weighted((part) => part.std[d]! ** 2 + (part.mean[d]! - mean[d]!) ** 2))),
-    count,
-    ...Object.fromEntries(quantileNames.map((name) => [name, quantile(name)])) as Record<
-      QuantileName,
-      number[]
-    >,
-  };
+  const counts = parts.map(({ count = 1 }) => count), total = counts.reduce((sum, count) => sum + count, 0);
+  const over = (values: readonly (readonly number[])[], f: (row: number[]) => number) =>
+    values[0]!.map((_, d) => f(values.map((each) => each[d]!)));
+  const weighted = (row: readonly number[]) =>
+    row.reduce((sum, value, i) => sum + value * counts[i]!, 0) / total;
+  const [min, max, mean, std] = [column("min"), column("max"), column("mean"), column("std")];
+  if (min) joined.min = over(min, (row) => Math.min(...row));
+  if (max) joined.max = over(max, (row) => Math.max(...row));
+  if (mean) joined.mean = over(mean, weighted);
+  if (mean && std) {
+    const middle = joined.mean as number[];
+    joined.std = middle.map((center, d) =>
+      Math.sqrt(weighted(std.map((each, i) => each[d]! ** 2 + (mean[i]![d]! - center) ** 2)))
+    );
+  }
+  joined.count = total;
+  for (const name of quantileNames) {
+    const values = column(name);
+    if (!values) continue;
+    const low = quantiles[name] <= 0.5;
+    joined[name] = over(
+      values,
+      rule === "mean" ? weighted : (row) => low ? Math.min(...row) : Math.max(...row),
+    );
+  }
+  return joined as Partial<FeatureStatistics>;
 }
 
 /** Names of all statistics, in the order they are written. */
@@ -190,18 +203,19 @@ export const statisticNames = ["min", "max", "mean", "std", "count", ...quantile
 
 /** A statistic as LeRobot nests it: [D], [1] for the count, [C, 1, 1] for images. */
 export function nested(
-  statistics: FeatureStatistics,
+  statistics: Partial<FeatureStatistics>,
   name: typeof statisticNames[number],
   { dtype }: Feature,
-): unknown[] {
-  if (name === "count") return [statistics.count];
-  const values = [...statistics[name]];
-  return dtype === "image" || dtype === "video" ? values.map((value) => [[value]]) : values;
+): unknown[] | undefined {
+  const values = statistics[name];
+  if (values === undefined) return undefined;
+  if (typeof values === "number") return [values];
+  return dtype === "image" || dtype === "video" ? values.map((value) => [[value]]) : [...values];
 }
 
 /** The text of `meta/stats.json`. */
 export function encodeStatistics(
-  statistics: Statistics,
+  statistics: StoredStatistics,
   features: Readonly<Record<string, Feature>>,
 ): string {
   const entries = Object.entries(statistics).map(([feature, each]) => [
@@ -211,19 +225,19 @@ export function encodeStatistics(
   return JSON.stringify(Object.fromEntries(entries), null, 4) + "\n";
 }
 
-/** Statistics as a file holds them: older ones lack quantiles. */
-export type StoredStatistics = Readonly<
-  Record<string, Partial<Omit<FeatureStatistics, "count">> & { readonly count?: number }>
->;
-
 /**
  * Reads `meta/stats.json` or one entry of `meta/episodes_stats.jsonl`; `where` is how errors call it.
  *
  * @throws {SyntaxError} when a statistic is not numbers
  */
 export function parseStatistics(text: string, where: string): StoredStatistics {
+  return readStatistics(parseRecord(text, where), where);
+}
+
+/** The same from a record. */
+export function readStatistics(record: Readonly<Record<string, unknown>>, where: string): StoredStatistics {
   return Object.fromEntries(
-    Object.entries(parseRecord(text, where)).map(([feature, entries]) => {
+    Object.entries(record).map(([feature, entries]) => {
       const read = Object.entries(entries as Record<string, unknown>).map(([name, value]) => {
         const numbers = [value].flat(Infinity).map(Number);
         if (numbers.length === 0 || !numbers.every(Number.isFinite)) {

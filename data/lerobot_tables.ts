@@ -1,10 +1,10 @@
 /** The tables in `meta/` of a LeRobot data set, version 3.0, as its writer and pandas expect them. */
 import type { Feature } from "./lerobot_info.ts";
-import { nested, statisticNames, type Statistics } from "./lerobot_statistics.ts";
+import { nested, statisticNames, type StoredStatistics } from "./lerobot_statistics.ts";
 import { encodeParquet, type ParquetField } from "./parquet_write.ts";
 
 /** Statistics of an episode as columns `stats/FEATURE/NAME`. */
-export function flatStatistics(statistics: Statistics, features: Readonly<Record<string, Feature>>) {
+export function flatStatistics(statistics: StoredStatistics, features: Readonly<Record<string, Feature>>) {
   return Object.fromEntries(
     Object.entries(statistics).flatMap(([feature, each]) =>
       statisticNames.map((

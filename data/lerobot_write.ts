@@ -11,7 +11,7 @@ import {
   encodeStatistics,
   episodeStatistics,
   type QuantileRule,
-  type Statistics,
+  type StoredStatistics,
 } from "./lerobot_statistics.ts";
 import { encodeEpisodes, encodeTasks, flatStatistics, hubFeatures } from "./lerobot_tables.ts";
 import { type ParquetField, ParquetWriter } from "./parquet_write.ts";
@@ -41,7 +41,7 @@ export interface NewEpisode {
   /** Its video files, already in the folder. */
   readonly videos?: Readonly<Record<string, VideoPart & { readonly chunk: number; readonly number: number }>>;
   /** Statistics of its videos, where some are known. */
-  readonly videoStatistics?: Statistics;
+  readonly videoStatistics?: StoredStatistics;
 }
 
 const FILES_OF_A_CHUNK = 1000;
@@ -53,7 +53,7 @@ export class LeRobotWriter {
   readonly #fields: readonly ParquetField[];
   readonly #tasks: string[] = [];
   readonly #episodes: Record<string, unknown>[] = [];
-  readonly #statistics: Statistics[] = [];
+  readonly #statistics: StoredStatistics[] = [];
   readonly #metadata: Readonly<Record<string, string>>;
   #file: ParquetWriter;
   #fileNumber = 0;
