@@ -6,6 +6,8 @@ import awrTabletop from "../experiments/awr_tabletop.ts";
 import bestOfNTabletop from "../experiments/best_of_n_tabletop.ts";
 import cfgFlowLiberoSpatial from "../experiments/cfg_flow_libero_spatial.ts";
 import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
+import chunkBriefTabletop from "../experiments/chunk_brief_tabletop.ts";
+import chunkRlLiberoSpatial from "../experiments/chunk_rl_libero_spatial.ts";
 import chunkRlTabletop from "../experiments/chunk_rl_tabletop.ts";
 import dsrlLibero9057 from "../experiments/dsrl_libero_90_57.ts";
 import dsrlNaTabletop from "../experiments/dsrl_na_tabletop.ts";
@@ -24,6 +26,8 @@ const experiments = [
   sacTabletop,
   awrTabletop,
   bestOfNTabletop,
+  chunkBriefTabletop,
+  chunkRlLiberoSpatial,
   chunkRlTabletop,
   cfgFlowLiberoSpatial,
   cfgFlowTabletop,
