@@ -5,10 +5,27 @@
 import type { InitialState, Observation, Step, Task } from "./environment.ts";
 import type { Frame } from "./libero_frames.ts";
 import { readObservation, stateOf } from "./libero_observation.ts";
-import { type Deadlines, LiberoWorker, LostWorker, Refusal, type WorkerCommand } from "./libero_worker.ts";
+import {
+  type Deadlines,
+  LiberoWorker,
+  LostWorker,
+  Refusal,
+  simulatorOf,
+  type WorkerCommand,
+} from "./libero_worker.ts";
 
-/** Numbers of an action. */
-export const actionSize = 7;
+/** What differs between the simulators that lanes run: how they are acted in, and what they send back. */
+export interface Robot {
+  /** Numbers of an action. */
+  readonly actionSize: number;
+  /** Whether actions are clipped to [-1, 1] before they are sent and stored. */
+  readonly bounded: boolean;
+  /** The observation in a reply; `names` are those of the objects, in the order of the state. */
+  readonly read: (frame: Frame, task: Task, names: readonly string[]) => Observation;
+}
+
+/** LIBERO's arm. */
+export const liberoRobot: Robot = { actionSize: 7, bounded: true, read: readObservation };
 
 /** Processes that may fail in a row on the same request before it is given up. */
 const attempts = 4;
@@ -22,6 +39,8 @@ export interface LaneOptions {
   readonly command: WorkerCommand;
   /** What each is told first: suite, root of the data, cameras. */
   readonly open: Readonly<Record<string, unknown>>;
+  /** What acts; LIBERO's arm unless told. */
+  readonly robot?: Robot;
   /** Steps of doing nothing after a reset. */
   readonly settle: number;
   /** Replaces the usual deadlines in tests. */
@@ -56,6 +75,9 @@ interface Reply {
 export class LiberoLane {
   readonly #index: number;
   readonly #options: LaneOptions;
+  readonly #robot: Robot;
+  /** Name of the simulator, for messages. */
+  readonly #simulator: string;
   #worker: LiberoWorker | undefined;
   /** The process that holds the episode as it stands. */
   #holder: LiberoWorker | undefined;
@@ -65,6 +87,8 @@ export class LiberoLane {
   constructor(index: number, options: LaneOptions) {
     this.#index = index;
     this.#options = options;
+    this.#robot = options.robot ?? liberoRobot;
+    this.#simulator = simulatorOf(options.command).name;
   }
 
   /** Whether it can take actions. */
@@ -85,9 +109,10 @@ export class LiberoLane {
   /** Starts an episode and replays `replay`, [n * 7]. */
   async reset(task: Task, state: InitialState, seed: number, replay: Float32Array): Promise<Observation> {
     this.#episode = undefined;
+    const { actionSize } = this.#robot;
     const actions = Array.from(
       { length: replay.length / actionSize },
-      (_, i) => clipped(replay.subarray(i * actionSize, (i + 1) * actionSize)),
+      (_, i) => this.#taken(replay.subarray(i * actionSize, (i + 1) * actionSize)),
     );
     if (actions.length > task.maxSteps) {
       throw new Error(
@@ -106,14 +131,14 @@ export class LiberoLane {
   /** Advances the episode by one control step. */
   async step(action: Float32Array): Promise<Step> {
     const episode = this.#episode!;
-    const taken = clipped(action);
+    const taken = this.#taken(action);
     const reply = await this.#persist("step", async (worker) => {
       if (this.#holder !== worker) await this.#restore(worker, episode);
       this.#holder = undefined; // between two states until the reply is read
       const frame = await worker.request("step", { hash: false }, {
-        action: { shape: [actionSize], data: taken },
+        action: { shape: [taken.length], data: taken },
       });
-      const read = readReply(frame, episode);
+      const read = this.#read(frame, episode);
       this.#holder = worker;
       return read;
     });
@@ -138,6 +163,7 @@ export class LiberoLane {
   /** Brings an episode to where its actions led, in any process. */
   async #begin(worker: LiberoWorker, episode: Episode): Promise<Reply> {
     const { task, state: { split, index }, seed, actions } = episode;
+    const { actionSize } = this.#robot;
     const replay = new Float32Array(actions.length * actionSize);
     actions.forEach((action, i) => replay.set(action, i * actionSize));
     this.#holder = undefined;
@@ -151,7 +177,7 @@ export class LiberoLane {
       throw new LostWorker("garbage instead of a reset's reply");
     }
     episode.names = objects;
-    const reply = readReply(frame, episode);
+    const reply = this.#read(frame, episode);
     this.#holder = worker;
     return reply;
   }
@@ -177,10 +203,11 @@ export class LiberoLane {
         await this.#worker?.kill();
         this.#worker = undefined;
         if (this.#closed) throw new Error(`Cannot ${what} lane ${this.#index}: its pool was closed`);
-        const line = `Lost the LIBERO process of lane ${this.#index} at ${what}: ${error.message}`;
+        const line =
+          `Lost the ${this.#simulator} process of lane ${this.#index} at ${what}: ${error.message}`;
         if (failures >= attempts) {
           throw new Error(
-            `Cannot go on with LIBERO: ${attempts} processes of lane ${this.#index} failed in a row at ${what}, ` +
+            `Cannot go on with ${this.#simulator}: ${attempts} processes of lane ${this.#index} failed in a row at ${what}, ` +
               `the last: ${error.message}`,
             { cause: error },
           );
@@ -199,7 +226,7 @@ export class LiberoLane {
       const { header: { protocol } } = await worker.request("hello");
       if (protocol !== protocolVersion) {
         throw new Refusal(
-          `Cannot talk to the LIBERO worker: it speaks protocol ${protocol}, wanted ${protocolVersion}; take python/ ` +
+          `Cannot talk to the ${this.#simulator} worker: it speaks protocol ${protocol}, wanted ${protocolVersion}; take python/ ` +
             "and envs/ from one commit",
         );
       }
@@ -211,15 +238,15 @@ export class LiberoLane {
       throw error;
     }
   }
-}
 
-function readReply(frame: Frame, { task, names }: Episode): Reply {
-  const { success } = frame.header;
-  if (typeof success !== "boolean") throw new LostWorker("garbage instead of a success");
-  return { observation: readObservation(frame, task, names), numbers: stateOf(frame), success };
-}
+  #read(frame: Frame, { task, names }: Episode): Reply {
+    const { success } = frame.header;
+    if (typeof success !== "boolean") throw new LostWorker("garbage instead of a success");
+    return { observation: this.#robot.read(frame, task, names), numbers: stateOf(frame), success };
+  }
 
-/** The action as the simulator gets it: each number within [-1, 1]. */
-function clipped(action: Float32Array): Float32Array {
-  return action.map((x) => Math.min(1, Math.max(-1, x)));
+  /** The action as the simulator gets it, in memory of its own: within [-1, 1] where that is the simulator's range. */
+  #taken(action: Float32Array): Float32Array {
+    return this.#robot.bounded ? action.map((x) => Math.min(1, Math.max(-1, x))) : action.slice();
+  }
 }

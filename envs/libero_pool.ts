@@ -9,7 +9,7 @@ import {
   type Step,
   type Task,
 } from "./environment.ts";
-import { actionSize, LiberoLane } from "./libero_lane.ts";
+import { LiberoLane, liberoRobot, type Robot } from "./libero_lane.ts";
 import { type Camera, episodeSeed, type Protocol, type Renderer } from "./libero_protocols.ts";
 import type { Deadlines, WorkerCommand } from "./libero_worker.ts";
 
@@ -37,6 +37,32 @@ export interface LiberoPoolOptions {
   readonly note?: (line: string) => void;
 }
 
+/** What a pool of any simulator's processes is opened with. */
+export interface ProcessPoolOptions {
+  /** Name of the suite, for messages. */
+  readonly suite: string;
+  /** Its tasks by name. */
+  readonly tasks: ReadonlyMap<string, Task>;
+  /** How a process is started. */
+  readonly command: WorkerCommand;
+  /** What each is told first. */
+  readonly open: Readonly<Record<string, unknown>>;
+  /** What acts. */
+  readonly robot: Robot;
+  /** Steps of doing nothing after a reset. */
+  readonly settle: number;
+  /** Seed of an episode. */
+  readonly seed: (task: string, state: InitialState) => number;
+  /** Environments, each a process. */
+  readonly lanes: number;
+  /** How many of them compute at once; no result depends on it. */
+  readonly workers: number;
+  /** Replaces the usual deadlines in tests. */
+  readonly deadlines?: Deadlines;
+  /** Hears of processes that were lost and replaced. */
+  readonly note?: (line: string) => void;
+}
+
 /** The repository: what Python runs from it is in the simulator's fingerprint, not among the modules of a key. */
 const repository = fileURLToPath(new URL("../", import.meta.url));
 
@@ -61,31 +87,45 @@ export function workerCommand(python: string, renderer: Renderer = "osmesa"): Wo
 
 /** The lanes of a suite. */
 export class LiberoPool implements Lanes {
-  readonly #options: LiberoPoolOptions;
+  readonly #options: ProcessPoolOptions;
   readonly #lanes: readonly LiberoLane[];
   readonly #slots: Slots;
   #busy = new Set<number>();
 
-  private constructor(options: LiberoPoolOptions) {
-    const { suite, root, cameras, protocol, command, lanes, workers } = options;
-    const rendered = cameras.map(({ name, width, height }) => [name, width, height]);
-    const open = { suite, root, cameras: rendered, fast: true };
+  private constructor(options: ProcessPoolOptions) {
+    const { command, open, robot, settle, lanes, workers } = options;
     const note = options.note ?? console.warn;
     const limits = options.deadlines ? { deadlines: options.deadlines } : {};
     this.#options = options;
     this.#slots = new Slots(workers);
     this.#lanes = Array.from(
       { length: lanes },
-      (_, i) => new LiberoLane(i, { command, open, settle: protocol.settle, note, ...limits }),
+      (_, i) => new LiberoLane(i, { command, open, robot, settle, note, ...limits }),
     );
   }
 
   /**
-   * Starts the processes. Close the pool with `await using`.
+   * Starts the processes of LIBERO. Close the pool with `await using`.
    *
    * @throws {Error} when LIBERO cannot be started here; the message names the mend
    */
-  static async open(options: LiberoPoolOptions): Promise<LiberoPool> {
+  static open({ root, cameras, protocol, ...options }: LiberoPoolOptions): Promise<LiberoPool> {
+    const rendered = cameras.map(({ name, width, height }) => [name, width, height]);
+    return LiberoPool.start({
+      ...options,
+      open: { suite: options.suite, root, cameras: rendered, fast: true },
+      robot: liberoRobot,
+      settle: protocol.settle,
+      seed: (task, state) => episodeSeed(protocol, options.suite, task, state),
+    });
+  }
+
+  /**
+   * Starts the processes of any simulator that speaks the worker's protocol.
+   *
+   * @throws {Error} when it cannot be started here; the message names the mend
+   */
+  static async start(options: ProcessPoolOptions): Promise<LiberoPool> {
     for (const [name, count] of [["lanes", options.lanes], ["workers", options.workers]] as const) {
       if (!Number.isSafeInteger(count) || count < 1) {
         throw new RangeError(`Cannot open a pool with ${count} ${name}: it needs at least 1`);
@@ -93,7 +133,7 @@ export class LiberoPool implements Lanes {
     }
     const pool = new LiberoPool(options);
     try {
-      // The first one alone: where LIBERO is broken, one message is enough.
+      // The first one alone: where the simulator is broken, one message is enough.
       for (const lanes of [pool.#lanes.slice(0, 1), pool.#lanes.slice(1)]) {
         await all(lanes.map((lane) => pool.#slots.within(() => lane.start())));
       }
@@ -110,7 +150,7 @@ export class LiberoPool implements Lanes {
   }
 
   /**
-   * Resets a lane and replays `replay`, [n * 7], after it: how an interrupted episode comes back. Lanes may be reset
+   * Resets a lane and replays `replay`, [n * A], after it: how an interrupted episode comes back. Lanes may be reset
    * at the same time.
    *
    * @throws {Error} when the task or state does not exist, the replay is too long, or LIBERO fails again and again
@@ -122,7 +162,7 @@ export class LiberoPool implements Lanes {
     replay: Float32Array = new Float32Array(),
   ): Promise<Observation> {
     const target = this.#lane(lane);
-    const { tasks, suite, protocol } = this.#options;
+    const { tasks, suite, robot: { actionSize } } = this.#options;
     const wanted = tasks.get(task);
     if (!wanted) {
       throw new Error(`Cannot find task "${task}": ${suite} has ${[...tasks.keys()].join(", ")}`);
@@ -131,7 +171,7 @@ export class LiberoPool implements Lanes {
     if (replay.length % actionSize !== 0) {
       throw new RangeError(`Cannot replay ${replay.length} numbers: it must be a multiple of ${actionSize}`);
     }
-    const seed = episodeSeed(protocol, suite, task, state);
+    const seed = this.#options.seed(task, state);
     return await this.#alone(lane, "reset", () => target.reset(wanted, state, seed, replay));
   }
 
@@ -167,6 +207,7 @@ export class LiberoPool implements Lanes {
     if (!this.#lane(index).running) {
       throw new Error(`Cannot step lane ${index}: it has no running episode, reset it first`);
     }
+    const { actionSize } = this.#options.robot;
     if (action.length !== actionSize || !action.every(Number.isFinite)) {
       throw new RangeError(
         `Cannot step lane ${index} with [${action}]: it takes ${actionSize} finite numbers`,

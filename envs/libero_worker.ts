@@ -14,6 +14,13 @@ export interface WorkerCommand {
   readonly args: readonly string[];
   /** Variables beside those of this process. */
   readonly env: Readonly<Record<string, string>>;
+  /** What it runs, and the task that sets it up; LIBERO unless told. */
+  readonly simulator?: { readonly name: string; readonly setup: string };
+}
+
+/** What a command runs. */
+export function simulatorOf({ simulator }: WorkerCommand): { readonly name: string; readonly setup: string } {
+  return simulator ?? { name: "LIBERO", setup: "deno task setup:libero" };
 }
 
 /** What a process can be asked. */
@@ -71,7 +78,8 @@ export class LiberoWorker {
    *
    * @throws {Error} when the program cannot be started
    */
-  constructor({ program, args, env }: WorkerCommand, limits: Deadlines = deadlines) {
+  constructor(command: WorkerCommand, limits: Deadlines = deadlines) {
+    const { program, args, env } = command;
     this.#deadlines = limits;
     try {
       this.#child = new Deno.Command(program, {
@@ -83,7 +91,8 @@ export class LiberoWorker {
       }).spawn();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new Refusal(`Cannot start LIBERO with ${program}: ${reason} (run "deno task setup:libero")`);
+      const { name, setup } = simulatorOf(command);
+      throw new Refusal(`Cannot start ${name} with ${program}: ${reason} (run "${setup}")`);
     }
     this.#stdin = this.#child.stdin.getWriter();
     this.#stdin.closed.catch(() => {}); // a process that died is noticed by its end

@@ -1,0 +1,1 @@
+"""The Python side of Gymnasium environments: one environment a process, spoken to over framed messages (README.md)."""
