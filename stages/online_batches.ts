@@ -3,7 +3,20 @@ import type { Replay } from "../data/replay.ts";
 import type { Tensors } from "../ndarray.ts";
 import type { Stream } from "../random.ts";
 
-const ROWS = ["state", "base", "action", "reward", "terminated", "nextState", "nextBase"];
+const ROWS = [
+  "state",
+  "frames",
+  "base",
+  "action",
+  "reward",
+  "terminated",
+  "nextState",
+  "nextFrames",
+  "nextBase",
+];
+
+/** What minibatches are drawn from. */
+export type Drawn = Pick<Replay, "sample">;
 
 /**
  * Iterations of one learner call and the environment steps between two calls that give `updatesPerStep`.
@@ -35,8 +48,8 @@ export function batchSizes(
 export function fillHalves(
   batches: Tensors,
   { offline, online, draw, batch, offlineFraction }: {
-    offline: Replay;
-    online: Replay;
+    offline: Drawn;
+    online: Drawn;
     draw: Stream;
     batch: number;
     offlineFraction: number;

@@ -26,6 +26,9 @@ export interface BaseActions {
   cursor(lane: number): ChunkCursor;
 }
 
+/** What a learner sees in a lane, at a place of the base's chunk: the numbers of its state. */
+export type See = (lane: Lane, phase: number) => Float32Array;
+
 /** How an online phase explores. */
 export interface Exploration {
   /** The task to learn. */
@@ -61,30 +64,37 @@ export interface Round {
 export class OnlineLanes {
   readonly #pool: Lanes;
   readonly #base: BaseActions;
-  readonly #scale: Normalization;
+  readonly #see: See;
   readonly #exploration: Exploration;
   readonly #running: Running[] = [];
   #episodes = 0;
 
-  private constructor(pool: Lanes, base: BaseActions, scale: Normalization, exploration: Exploration) {
+  private constructor(pool: Lanes, base: BaseActions, see: See, exploration: Exploration) {
     this.#pool = pool;
     this.#base = base;
-    this.#scale = scale;
+    this.#see = see;
     this.#exploration = exploration;
   }
 
-  /** Starts an episode in each of `size` lanes, or continues those of a `snapshot`. */
+  /**
+   * Starts an episode in each of `size` lanes, or continues those of a `snapshot`.
+   *
+   * @param options.see what a learner sees; left out: the state under `scale`. It is asked once for each control step of a
+   * lane, and never during a probing prefix
+   */
   static async open(
-    { pool, base, scale, exploration, size, snapshot }: {
+    { pool, base, scale, see, exploration, size, snapshot }: {
       pool: Lanes;
       base: BaseActions;
       scale: Normalization;
+      see?: See;
       exploration: Exploration;
       size: number;
       snapshot?: Tensors;
     },
   ): Promise<OnlineLanes> {
-    const lanes = new OnlineLanes(pool, base, scale, exploration);
+    const states: See = (lane, phase) => learnerState(lane, phase, scale);
+    const lanes = new OnlineLanes(pool, base, see ?? states, exploration);
     for (let index = 0; index < size; index++) {
       if (snapshot) await lanes.#restore(index, snapshot);
       else await lanes.#start(index);
@@ -129,7 +139,8 @@ export class OnlineLanes {
 
   #observe(running: Running): void {
     const { lane } = running;
-    running.state = learnerState(lane, this.#base.phase(lane.index), this.#scale);
+    // A probing lane takes the base's actions, whatever the learner would see.
+    if (lane.t >= running.probe) running.state = this.#see(lane, this.#base.phase(lane.index));
     running.base = this.#base.action(lane.index).slice();
   }
 
@@ -158,9 +169,9 @@ export class OnlineLanes {
     const transitions: Row[] = [], ended: boolean[] = [];
     for (const [i, running] of this.#running.entries()) {
       const { terminated, truncated, success } = steps[i]!;
-      if (terminated) running.state = learnerState(running.lane, 0, this.#scale);
-      else this.#observe(running);
       const { state, base, stored } = before[i]!;
+      if (!terminated) this.#observe(running);
+      else if (stored) running.state = this.#see(running.lane, 0);
       if (stored) {
         transitions.push({
           state,

@@ -3,7 +3,7 @@
  * same seed gives the same bytes, and an interrupted run continues to them.
  */
 import { decodeMixedSafetensors, encodeSafetensors } from "../data/safetensors.ts";
-import type { Replay } from "../data/replay.ts";
+import type { Replay, Rows } from "../data/replay.ts";
 import type { Learner } from "../engine/learner.ts";
 import type { Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
@@ -65,7 +65,10 @@ export interface OnlineMethod {
   /** Critic updates in one iteration of the learner's program. */
   readonly criticUpdates: number;
   /** Takes the transitions. */
-  readonly replay: Replay;
+  readonly replay: Pick<Replay, "added" | "size"> & {
+    /** Everything it is, for a checkpoint. */
+    toTensors(prefix: string): Record<string, Rows>;
+  };
   /** Turns stored transitions into the batches of `iterations` updates. */
   batches(iterations: number, draw: Stream, noise: Stream, onlineSteps: number): Tensors;
   /** One control step in every lane. */

@@ -27,8 +27,22 @@ export function learnerState(lane: Lane, phase: number, scale: Normalization): F
   return normalize(scale, ndarray([raw.length], raw)).data;
 }
 
+/** What corrects a base in lanes. */
+export interface Residual extends AsyncDisposable {
+  /**
+   * Executed actions of the lanes that are given, [lanes, 7], deterministic; rows of the others are meaningless.
+   *
+   * @param phase place of a lane in the base's chunk, in [0, 1)
+   */
+  correct(
+    lanes: readonly (Lane | undefined)[],
+    phase: (lane: number) => number,
+    bases: readonly (Float32Array | undefined)[],
+  ): Promise<Float32Array>;
+}
+
 /** A residual actor opened for a batch of lanes. */
-export class Specialist {
+export class Specialist implements Residual {
   readonly #session: Session;
   readonly #lanes: number;
   readonly #sizes: Sizes;
@@ -94,6 +108,14 @@ export class Specialist {
     return action!.data;
   }
 
+  correct(
+    lanes: readonly (Lane | undefined)[],
+    phase: (lane: number) => number,
+    bases: readonly (Float32Array | undefined)[],
+  ): Promise<Float32Array> {
+    return this.act(lanes.map((lane) => lane && learnerState(lane, phase(lane.index), this.scale)), bases);
+  }
+
   /** Disposes the session. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session[Symbol.asyncDispose]();
@@ -103,10 +125,10 @@ export class Specialist {
 /** Specialists by task name, disposed together. */
 export class Specialists {
   /** Specialists by the name of their task; empty for none. */
-  readonly byTask: ReadonlyMap<string, Specialist>;
+  readonly byTask: ReadonlyMap<string, Residual>;
 
   /** Takes over the specialists: they are disposed with this. */
-  constructor(byTask: ReadonlyMap<string, Specialist>) {
+  constructor(byTask: ReadonlyMap<string, Residual>) {
     this.byTask = byTask;
   }
 
@@ -116,20 +138,27 @@ export class Specialists {
   }
 }
 
+/** Opens one residual for `lanes` lanes from its weights and the scale of its states. */
+export type OpenResidual = (
+  stored: { readonly weights: Tensors; readonly scale: Normalization; readonly lanes: number },
+) => Promise<Residual>;
+
 /**
  * Opens one stored specialist for each task, or none at all.
  *
+ * @param open how; left out: as one that sees states
  * @throws {Error} when there are some residuals but not one for each task
  */
 export async function openSpecialists(
-  { residuals, scales, tasks, lanes }: {
+  { residuals, scales, tasks, lanes, open = Specialist.open }: {
     residuals: readonly Artifact[];
     scales: readonly Artifact[];
     tasks: readonly string[];
     lanes: number;
+    open?: OpenResidual;
   },
 ): Promise<Specialists> {
-  const byTask = new Map<string, Specialist>();
+  const byTask = new Map<string, Residual>();
   if (residuals.length > 0 && (residuals.length !== tasks.length || scales.length !== tasks.length)) {
     throw new Error(
       `Cannot open ${residuals.length} residuals with ${scales.length} scales for ${tasks.length} tasks: ` +
@@ -144,7 +173,7 @@ export async function openSpecialists(
       if (!state) {
         throw new Error(`Cannot open the specialist of "${tasks[i]}": its normalization names no "state"`);
       }
-      byTask.set(tasks[i]!, await Specialist.open({ weights: tensors, scale: state, lanes }));
+      byTask.set(tasks[i]!, await open({ weights: tensors, scale: state, lanes }));
     }
   } catch (error) {
     await specialists[Symbol.asyncDispose]();
@@ -189,10 +218,7 @@ export class ResidualActor implements Actor {
         lane?.plan.task.name === task && lane.t >= this.#handOver(lane) ? lane : undefined
       );
       if (!mine.some((lane) => lane)) continue;
-      const states = mine.map((lane) =>
-        lane && learnerState(lane, this.#base.phase(lane.index), specialist.scale)
-      );
-      const executed = await specialist.act(states, bases);
+      const executed = await specialist.correct(mine, (lane) => this.#base.phase(lane), bases);
       for (const lane of mine) {
         if (lane) actions[lane.index] = executed.slice(lane.index * ACTION, (lane.index + 1) * ACTION);
       }
