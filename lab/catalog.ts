@@ -13,6 +13,7 @@ import type { Request } from "./overrides.ts";
 import type { Plan } from "./plan.ts";
 import type { FromPlanWorker } from "./plan_worker.ts";
 import { seal, unseal } from "./sealed.ts";
+import { onDevice } from "./device.ts";
 import { askSimulators } from "./simulator.ts";
 import type { Store } from "./store.ts";
 
@@ -73,7 +74,7 @@ export class Catalog {
     const cached = unseal<Plan>(readIfThere(file) ?? new Uint8Array());
     if (cached) {
       check(cached);
-      return { plan: await askSimulators(cached, graph), graph };
+      return { plan: await onDevice(await askSimulators(cached, graph), graph), graph };
     }
     const plan = await load(path, request);
     if (plan.experiment !== name) {
@@ -87,7 +88,7 @@ export class Catalog {
     } catch {
       // A store that cannot be written still answers; it only takes longer.
     }
-    return { plan: await askSimulators(plan, graph), graph };
+    return { plan: await onDevice(await askSimulators(plan, graph), graph), graph };
   }
 }
 

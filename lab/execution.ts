@@ -23,6 +23,8 @@ export interface WorkerTask {
   readonly seed: number;
   /** ONNX Runtime threads, 1 or more. */
   readonly threads: number;
+  /** What its programs run on, a device of the engine. */
+  readonly device: string;
   /** Environment workers, 1 or more. */
   readonly workers: number;
   /** Folder of the store that takes the outputs. */

@@ -101,8 +101,8 @@ async function reach(catalog: Catalog, runs: readonly RunRecord[], store: Store)
       const plan = await add(experiment, { ...request, seed });
       if (plan.version !== version) continue;
       kept.push(run);
-      // Without its simulator a stage has no key now: what was made with it stays, and so does what was made from that.
-      if (plan.stages.every(({ simulator }) => simulator?.missing === undefined)) continue;
+      // Without its simulator or device a stage has no key now: what was made with it stays, and what was made from that.
+      if (plan.stages.every(({ simulator, device }) => !(simulator?.missing ?? device?.missing))) continue;
       for (const key of Object.values(run.keys)) keys.add(key);
     } catch (error) {
       // The experiment no longer has what this run asked for.

@@ -31,6 +31,8 @@ export interface Preimage {
     readonly threads: number;
     /** The fingerprint of the simulator, for stages that need one. */
     readonly simulator?: Json;
+    /** Name and fingerprint of what programs run on; absent for the CPU, and where the stage runs none. */
+    readonly device?: Json;
   };
 }
 
@@ -63,6 +65,8 @@ export interface KeyParts {
   readonly seed: number;
   /** The simulator it needs, asked what it is. */
   readonly simulator?: { readonly fingerprint?: Json; readonly missing?: string };
+  /** What it runs programs on, asked what it is. */
+  readonly device?: { readonly name: string; readonly fingerprint?: Json; readonly missing?: string };
 }
 
 /** This process's runtime, as keys hold it. */
@@ -73,13 +77,18 @@ export const runtime: Preimage["runtime"] = {
   threads: THREADS,
 };
 
-/** What a stage runs on: the machine's runtime, and its simulator's fingerprint, or why there is none. */
+/** What a stage runs on: the machine's runtime, and fingerprints of its device and simulator, or why there is none. */
 export function runtimeOf(
-  { simulator }: Pick<KeyParts, "simulator">,
+  { simulator, device }: Pick<KeyParts, "simulator" | "device">,
   on: Preimage["runtime"] = runtime,
 ): Preimage["runtime"] {
-  if (!simulator) return on;
-  return { ...on, simulator: simulator.fingerprint ?? { missing: simulator.missing ?? "not asked" } };
+  const print = ({ fingerprint, missing }: { readonly fingerprint?: Json; readonly missing?: string }) =>
+    fingerprint ?? { missing: missing ?? "not asked" };
+  return {
+    ...on,
+    ...(simulator ? { simulator: print(simulator) } : {}),
+    ...(device ? { device: { [device.name]: print(device) } } : {}),
+  };
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Request {
   readonly set: readonly string[];
   /** The parsed --params file. */
   readonly params?: Json;
+  /** What stages run programs on: a device of the engine, or "auto"; the CPU when left out. */
+  readonly device?: string;
 }
 
 /** One value set away from the method's default. */

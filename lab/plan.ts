@@ -5,6 +5,7 @@ import { firstLine, UsageError } from "./errors.ts";
 import type { AddStage, Experiment, Given, Graph, Handle, Input } from "./experiment.ts";
 import { repository } from "./module_graph.ts";
 import { type Parameter, type Request, resolve, type Setting } from "./overrides.ts";
+import type { PlannedDevice } from "./device.ts";
 import { type PlannedSimulator, simulatorIn } from "./simulator.ts";
 import type { Inputs, Kind, Outputs, StageModule } from "./stage.ts";
 
@@ -35,6 +36,8 @@ export interface PlannedStage {
   readonly seed: number;
   /** The simulator outside this repository that it needs, if any. */
   readonly simulator?: PlannedSimulator;
+  /** What it runs programs on; absent for the CPU, and where it runs none. */
+  readonly device?: PlannedDevice;
 }
 
 /** Everything a run needs to know; stages come after those they read from. */
@@ -139,7 +142,7 @@ export function declaration(plan: Omit<Plan, "definition">): Json {
     hyperparameters,
     // Without seeds: a definition is one question, its seeds are repetitions.
     // Without simulators: the parameters say which are meant, and what they are differs between machines.
-    stages: stages.map(({ seed: _, simulator: __, ...stage }) => stage),
+    stages: stages.map(({ seed: _, simulator: __, device: ___, ...stage }) => stage),
     evaluations,
     curves,
     ...(comparisons ? { comparisons } : {}),

@@ -10,6 +10,7 @@ import { type Holder, lockKey } from "./lock.ts";
 import { changed, type Code, type ModuleGraph, repository } from "./module_graph.ts";
 import { assertGiven, givenArtifact, isGiven, mapSources, sources } from "./given.ts";
 import type { Plan, PlannedStage, Source } from "./plan.ts";
+import { turns } from "./device.ts";
 import { assertSimulators, codeOf, entriesOf } from "./simulator.ts";
 import type { Slots } from "./slots.ts";
 import type { Artifact, Budget } from "./stage.ts";
@@ -87,7 +88,7 @@ export interface RunOptions {
  *
  * @throws {StoreError} when the store cannot be read
  * @throws {UsageError} when an object that a stage was given is not in the store
- * @throws {Error} when a stage's simulator is not on this machine; the message names the mend
+ * @throws {Error} when a stage's simulator or device is not on this machine; the message names the mend
  */
 export async function run(
   plan: Plan,
@@ -215,6 +216,7 @@ async function make(
 ): Promise<{ state: "hit" | "run"; outcome: Outcome }> {
   const { reporter, slots } = options;
   const interrupted = () => Atomics.load(new Int32Array(options.interrupt), 0) !== 0;
+  using _turn = stage.device && await turns.take();
   let slot: Disposable | undefined = await slots.take();
   const waiting = (holder: Holder | undefined) => {
     // What another process computes needs no slot here.
@@ -243,6 +245,7 @@ async function make(
         parameters,
         seed,
         threads: THREADS,
+        device: stage.device?.name ?? "cpu",
         workers: options.workers,
         store: store.directory,
         temporary: store.writer.directory,
@@ -279,6 +282,7 @@ async function make(
         cores: navigator.hardwareConcurrency,
         memory: totalmem(),
         os: Deno.build.os,
+        device: stage.device?.name ?? "cpu",
       },
     }, Deno.readFileSync(logPath));
     removeCheckpoint(checkpoints);

@@ -105,22 +105,24 @@ export function worldsOf({ stages, evaluations }: Plan): string[] {
   return [...used];
 }
 
-/** The modules where a stage's code starts: its own, and the one that drives its simulator. */
-export function entriesOf({ entry, simulator }: PlannedStage): [string, ...string[]] {
-  return simulator ? [entry, simulator.entry] : [entry];
+/** The modules where a stage's code starts: its own, and those that drive its simulator and its device. */
+export function entriesOf({ entry, simulator, device }: PlannedStage): [string, ...string[]] {
+  return [entry, ...(simulator ? [simulator.entry] : []), ...(device ? [device.entry] : [])];
 }
 
-/** All code that a stage reaches, through its simulator too. */
+/** All code that a stage reaches, through its simulator and device too. */
 export function codeOf(stage: PlannedStage, graph: ModuleGraph): Code {
   return graph.reach(...entriesOf(stage));
 }
 
 /**
- * Makes sure that the simulators of some stages are here.
+ * Makes sure that the simulators and devices of some stages are here.
  *
  * @throws {Error} with the mend, when one is missing
  */
 export function assertSimulators(stages: readonly PlannedStage[]): void {
-  const missing = stages.find(({ simulator }) => simulator?.missing !== undefined);
-  if (missing) throw new Error(missing.simulator!.missing);
+  for (const { simulator, device } of stages) {
+    const missing = simulator?.missing ?? device?.missing;
+    if (missing !== undefined) throw new Error(missing);
+  }
 }

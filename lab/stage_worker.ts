@@ -127,6 +127,8 @@ globalThis.addEventListener("unhandledrejection", (event) => {
 
 async function main(): Promise<void> {
   try {
+    // The engine asks for it there, whoever calls it: see engine/device.ts. It is part of the stage's key.
+    Object.defineProperty(globalThis, Symbol.for("uplift.device"), { value: task.device });
     if (readIfThere(task.logPath) === undefined) log(`stage ${task.name}, key ${task.key}`);
     const module: StageModule<Inputs, Outputs, never> = await import(task.entry);
     tell({ type: "loaded" });

@@ -20,8 +20,9 @@ export interface StageStatus {
 export function status({ stages }: Plan, graph: ModuleGraph, store: Store): StageStatus[] {
   const known = new Map<string, Readonly<Record<string, Output>>>();
   return stages.map((stage) => {
-    // Without its simulator nobody can tell a stage's key.
-    if (stage.simulator?.missing !== undefined || needs(stage).some((needed) => !known.has(needed))) {
+    // Without its simulator or device nobody can tell a stage's key.
+    const missing = stage.simulator?.missing ?? stage.device?.missing;
+    if (missing !== undefined || needs(stage).some((needed) => !known.has(needed))) {
       return { stage, key: null, outcome: undefined };
     }
     const key = plannedKey(stage, codeOf(stage, graph), (needed) => known.get(needed)!);

@@ -44,6 +44,8 @@ export interface Outcome {
     readonly cores: number;
     readonly memory: number;
     readonly os: string;
+    /** What programs ran on; absent in outcomes of before there was a choice. */
+    readonly device?: string;
   };
 }
 

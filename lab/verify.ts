@@ -6,6 +6,7 @@ import { THREADS } from "./key.ts";
 import { Objects } from "./objects.ts";
 import type { Planned } from "./catalog.ts";
 import { changed, repository } from "./module_graph.ts";
+import { turns } from "./device.ts";
 import { artifacts, type Reporter, type RunOptions } from "./runner.ts";
 import { type StageStatus, status } from "./status.ts";
 import { assertSimulators, entriesOf } from "./simulator.ts";
@@ -87,6 +88,7 @@ async function again(
   options: VerifyOptions,
 ): Promise<VerifiedOutput[]> {
   const { name } = stage;
+  using _turn = stage.device && await turns.take();
   using _slot = await options.slots.take();
   const scratch = join(store.writer.directory, `verify-${key!.key}-${time}`);
   options.reporter.started(name, key!.key);
@@ -100,6 +102,7 @@ async function again(
       parameters: stage.parameters,
       seed: stage.seed,
       threads: THREADS,
+      device: stage.device?.name ?? "cpu",
       workers: options.workers,
       store: scratch,
       temporary: join(scratch, "tmp"),

@@ -3,6 +3,7 @@ import { statfsSync } from "node:fs";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { firstLine, UsageError } from "../lab/errors.ts";
 import { suggestion } from "../lab/nearest.ts";
+import { probe as probeDevice } from "../lab/device.ts";
 import { liberoChecks } from "./doctor_libero.ts";
 import type { Session } from "./session.ts";
 import { size } from "./table.ts";
@@ -24,6 +25,7 @@ const SPACE_WANTED = 2 * 2 ** 30;
 const topics: Record<string, (session: Session) => Promise<Check[]>> = {
   base,
   libero: () => liberoChecks(),
+  gpu: async () => [...(await probeDevice("cuda")).checks],
 };
 
 /** Prints one line a check; fails when one does. */

@@ -29,7 +29,12 @@ function asking<const N extends string>(name: N, description: string) {
     .option("--seed <list>", "seeds joined by commas (default: the first of the experiment)")
     .option("--preset <name>", "named hyperparameters, e.g. smoke")
     .option("--set <path=value>", "one hyperparameter, may be repeated", collect)
-    .option("--params <file>", "hyperparameters from a YAML file");
+    .option("--params <file>", "hyperparameters from a YAML file")
+    .addOption(
+      new Option("--device <name>", "what programs run on; auto: a GPU where there is one")
+        .choices(["cpu", "cuda", "auto"])
+        .default("cpu"),
+    );
 }
 
 verb("list", "experiments, and where they stand")
@@ -168,6 +173,21 @@ asking(
     const { policyServeCommand } = await import("./policy_serve.ts");
     using session = openSession(command.optsWithGlobals());
     exitCode = await policyServeCommand(subject, options, session);
+  });
+
+asking(
+  "data",
+  "check, convert or import a LeRobot data set by its PATH; export what EXPERIMENT/STAGE made as one",
+)
+  .addArgument(new Argument("<action>").choices(["check", "convert", "import", "export"] as const))
+  .argument("<path|experiment/stage|digest>")
+  .option("--out <dir>", "the new folder, of convert and export")
+  .option("--quantiles <rule>", "of convert: mean (LeRobot up to 0.6.1) or envelope (later)", "mean")
+  .option("--episodes <from:to>", "of convert: only these, e.g. 0:10")
+  .action(async (action, subject, options, command) => {
+    const { dataCommand } = await import("./data.ts");
+    using session = openSession(command.optsWithGlobals());
+    exitCode = await dataCommand(action, subject, options, session);
   });
 
 verb("doctor", "what this machine can run, what is missing, and the command that mends it")

@@ -18,6 +18,7 @@ export interface RequestOptions {
   readonly preset?: string | undefined;
   readonly set?: readonly string[] | undefined;
   readonly params?: string | undefined;
+  readonly device?: string | undefined;
 }
 
 /** An open store and the experiments at hand. */
@@ -44,7 +45,9 @@ export function openSession(options: GlobalOptions): Session {
 export async function requests(options: RequestOptions): Promise<Request[]> {
   const params = options.params === undefined ? {} : { params: await readParams(options.params) };
   const preset = options.preset === undefined ? {} : { preset: options.preset };
-  const request = { set: options.set ?? [], ...params, ...preset };
+  // Left out, so that a request for the CPU is the same as one that does not say.
+  const device = options.device === undefined || options.device === "cpu" ? {} : { device: options.device };
+  const request = { set: options.set ?? [], ...params, ...preset, ...device };
   if (options.seed === undefined) return [request];
   return [...new Set(options.seed.split(","))].map((text) => {
     const seed = /^\d+$/.test(text.trim()) ? Number(text) : NaN;
