@@ -1,6 +1,7 @@
 /**
  * The one interface of all simulated worlds, after LIBERO: 20 Hz control, actions of 7 numbers in [-1, 1] (delta
- * position, delta rotation, gripper: -1 open, +1 close), sparse success, initial states named by split and index.
+ * position, delta rotation, gripper: -1 open, +1 close), sparse success, initial states named by split and index. Where a
+ * world has another robot (aloha.ts: two arms at 50 Hz, 14 joint positions as action and proprioception), it says so.
  */
 
 /** What the robot is to do, and in which world. */
@@ -62,7 +63,7 @@ export interface Image {
 
 /** What is seen after a reset or a step. Shares no memory with any other observation. */
 export interface Observation {
-  /** End-effector position (m), its axis-angle (rad), both finger positions (m), [8]. */
+  /** End-effector position (m), its axis-angle (rad), both finger positions (m), [8]; ALOHA's 14 joint positions. */
   readonly proprioception: Float64Array;
   /** Rotation matrix of the end effector in the world, row-major, [9]. */
   readonly rotation: Float64Array;
@@ -72,7 +73,7 @@ export interface Observation {
   readonly gripper: number;
   /** The movable objects by name. */
   readonly objects: Readonly<Record<string, ObjectState>>;
-  /** Pictures by camera, where the environment was opened with cameras. */
+  /** Pictures by camera, where the environment was opened with cameras, and at this step where not all have pictures. */
   readonly images?: Readonly<Record<string, Image>>;
 }
 
@@ -96,7 +97,7 @@ export interface Environment {
   readonly observation: Observation;
   /** The only way to a state. */
   reset(state: InitialState): Observation;
-  /** Advances by one control step; `action` [7] is rounded to float32 and clipped to [-1, 1]. */
+  /** Advances by one control step; `action` [7] is rounded to float32 and clipped to [-1, 1], joint positions are not. */
   step(action: ArrayLike<number>): Step;
   /** Frees the simulation. */
   [Symbol.dispose](): void;

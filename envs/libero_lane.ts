@@ -25,7 +25,11 @@ export interface Robot {
 }
 
 /** LIBERO's arm. */
-export const liberoRobot: Robot = { actionSize: 7, bounded: true, read: readObservation };
+export const liberoRobot: Robot = {
+  actionSize: 7,
+  bounded: true,
+  read: (frame, task, names) => readObservation(frame, task, names),
+};
 
 /** Processes that may fail in a row on the same request before it is given up. */
 const attempts = 4;

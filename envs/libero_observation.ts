@@ -3,8 +3,8 @@ import type { Image, ObjectState, Observation, Task } from "./environment.ts";
 import type { Frame } from "./libero_frames.ts";
 import { LostWorker } from "./libero_worker.ts";
 
-/** Numbers before the objects: proprioception 8, rotation 9, velocity 6, gripper 1. */
-const robotSize = 24;
+/** Numbers between the proprioception and the objects: rotation 9, velocity 6, gripper 1. */
+const handSize = 16;
 /** Numbers of an object: position 3, quaternion 4, linear and angular velocity 3 each. */
 const objectSize = 13;
 
@@ -12,10 +12,16 @@ const objectSize = 13;
  * The observation in a reply. It owns its memory.
  *
  * @param names of the objects, in the order of the state
+ * @param own numbers of the proprioception: 8 in LIBERO
  * @throws {LostWorker} when the reply holds no such observation
  */
-export function readObservation(frame: Frame, task: Task, names: readonly string[]): Observation {
-  const state = stateOf(frame);
+export function readObservation(
+  frame: Frame,
+  task: Task,
+  names: readonly string[],
+  own = 8,
+): Observation {
+  const state = stateOf(frame), robotSize = own + handSize;
   if (state.length !== robotSize + objectSize * names.length) {
     throw new LostWorker(`garbage instead of a state: ${state.length} numbers for ${names.length} objects`);
   }
@@ -37,10 +43,10 @@ export function readObservation(frame: Frame, task: Task, names: readonly string
   }
   const images = imagesOf(frame);
   return {
-    proprioception: state.slice(0, 8),
-    rotation: state.slice(8, 17),
-    velocity: state.slice(17, 23),
-    gripper: state[23]!,
+    proprioception: state.slice(0, own),
+    rotation: state.slice(own, own + 9),
+    velocity: state.slice(own + 9, own + 15),
+    gripper: state[own + 15]!,
     objects,
     ...(images ? { images } : {}),
   };

@@ -48,6 +48,7 @@ export function open(settings: LiberoSettings): World {
   const cameras = camerasOf(settings);
   const tasks = liberoTasks(root, suite, protocol);
   return {
+    actionSize: 7,
     task(name): Task {
       const task = tasks.get(name);
       if (!task) throw new Error(`Cannot find task "${name}": ${suite} has ${[...tasks.keys()].join(", ")}`);

@@ -7,6 +7,7 @@ import { Expert as TabletopExpert } from "../envs/tabletop_expert.ts";
 import { scenes } from "../envs/tabletop_tasks.ts";
 import type { Simulator } from "../lab/stage.ts";
 import type { Stream } from "../random.ts";
+import type * as Aloha from "./aloha_world.ts";
 import type * as Libero from "./libero_world.ts";
 
 const pixels = z.int().min(8).max(512).default(64);
@@ -31,6 +32,22 @@ const libero = z.strictObject({
     .describe("what draws the images; left out: osmesa, which needs no GPU; other renderers, other pixels"),
 });
 
+const aloha = z.strictObject({
+  name: z.literal("aloha"),
+  steps: z.int().min(1).max(2000).default(300)
+    .describe("step budget of an episode: gym-aloha's 300, DSRL's experiments 400"),
+  cameras: z.array(z.strictObject({
+    name: z.enum(["top", "angle", "front_close", "left_pillar", "right_pillar"])
+      .describe("a camera of the scene; policies were trained on top"),
+    width: z.int().min(8).max(640).default(640).describe("pixels in a row"),
+    height: z.int().min(8).max(480).default(480).describe("rows"),
+  })).min(1).optional().describe("what observations hold images of; left out: none"),
+  every: z.int().min(1).default(1)
+    .describe("images after a reset, on every n-th step, and on the last: they cost a hundred steps each"),
+  renderer: z.enum(["osmesa", "egl"]).optional()
+    .describe("what draws the images; left out: osmesa, which needs no GPU; other renderers, other pixels"),
+});
+
 const settings = z.discriminatedUnion("name", [
   z.strictObject({
     name: z.literal("tabletop"),
@@ -38,20 +55,24 @@ const settings = z.discriminatedUnion("name", [
       .describe("what observations hold images of; left out: none, which costs nothing"),
   }),
   libero,
+  aloha,
 ]);
 
 /** What a stage is told of its world. */
 export type WorldSettings = z.output<typeof settings>;
 
 /**
- * LIBERO's side is loaded where it is asked for and imported nowhere, so that it stays out of the keys of stages that
- * act on the tabletop. `simulator` names it to the lab for those that need it.
+ * The sides of LIBERO and ALOHA are loaded where they are asked for and imported nowhere, so that they stay out of the keys
+ * of stages that act on the tabletop. `simulator` names them to the lab for those that need them.
  */
-const liberoModule: string = new URL("libero_world.ts", new URL("./", import.meta.url)).href;
+const here = new URL("./", import.meta.url);
+const liberoModule: string = new URL("libero_world.ts", here).href;
+const alohaModule: string = new URL("aloha_world.ts", here).href;
 
 /** The simulator outside this repository that a world needs; none for the tabletop. */
 export function simulator(world: WorldSettings): Simulator | undefined {
-  return world.name === "libero" ? { module: liberoModule, settings: world } : undefined;
+  if (world.name === "tabletop") return undefined;
+  return { module: world.name === "libero" ? liberoModule : alohaModule, settings: world };
 }
 
 /** Which world, and how it is set up: everything that may change what happens in it. */
@@ -59,6 +80,8 @@ export const world = settings.meta({ description: "the simulated world", simulat
 
 /** A world with its tasks, its environments and its scripted expert. */
 export interface World {
+  /** Numbers of an action. */
+  readonly actionSize: number;
   /**
    * The task called `name`.
    *
@@ -84,10 +107,15 @@ export async function openWorld(settings: WorldSettings): Promise<World> {
       const { open } = await import(liberoModule) as typeof Libero;
       return open(settings);
     }
+    case "aloha": {
+      const { open } = await import(alohaModule) as typeof Aloha;
+      return open(settings);
+    }
   }
 }
 
 const tabletop = ({ cameras = [] }: WorldSettings & { name: "tabletop" }): World => ({
+  actionSize: 7,
   task(name) {
     const scene = scenes.find(({ task }) => task.name === name);
     if (!scene) {
