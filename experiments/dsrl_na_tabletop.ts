@@ -11,6 +11,7 @@ import {
   evaluateSteering,
   expectations,
   overrides as sacOverrides,
+  type Shared,
   shared,
   smoke,
   steered,
@@ -23,12 +24,12 @@ const hyperparameters = z.strictObject({
   na: na.hyperparameters.prefault({}).describe("of DSRL-NA"),
 });
 
-function graph(
+/** DSRL-NA on the shared base, evaluated. */
+export function steeredByActions(
   stage: AddStage,
-  { hyperparameters: h }: { readonly hyperparameters: z.output<typeof hyperparameters> },
-): Graph {
-  const start = steeredBase(stage, h);
-  const sac = steered(stage, h, start);
+  h: Pick<Shared, "noise"> & { readonly na: na.Hyperparameters },
+  start: ReturnType<typeof steeredBase>,
+) {
   const inputs = { ...start.policy, demonstrations: start.demonstrations };
   const trained = stage(trainNa, inputs, { ...start.training, learner: h.na }, { name: "dsrl-na" });
   const evaluations = evaluateSteering(stage, {
@@ -38,16 +39,25 @@ function graph(
     actor: h.na,
     name: "dsrl-na",
   });
+  return { evaluations, curves: { "dsrl-na": trained.curve } };
+}
+
+function graph(
+  stage: AddStage,
+  { hyperparameters: h }: { readonly hyperparameters: z.output<typeof hyperparameters> },
+): Graph {
+  const start = steeredBase(stage, h);
+  const sac = steered(stage, h, start), actions = steeredByActions(stage, h, start);
   return {
-    evaluations: { ...start.evaluations, ...sac.evaluations, ...evaluations },
-    curves: { ...sac.curves, "dsrl-na": trained.curve },
+    evaluations: { ...start.evaluations, ...sac.evaluations, ...actions.evaluations },
+    curves: { ...sac.curves, ...actions.curves },
     comparisons: [{ after: "dsrl-na", before: "dsrl" }],
     expectations,
   };
 }
 
 /** As DSRL-SAC on this scene, so that only the method differs; its reductions are the method's own. */
-const naOverrides: readonly Override[] = [
+export const naOverrides: readonly Override[] = [
   ...sacOverrides
     .filter(({ path }) =>
       /^learner\./.test(path) && !/reduction|critics|activation|actorLayerNorm/.test(path)

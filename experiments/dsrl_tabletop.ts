@@ -145,10 +145,12 @@ export function steered(
 }
 
 /** PLD's specialist on the same base, by the very stages of `pld-tabletop`. */
-function residual(
+export function residual(
   stage: AddStage,
-  h: z.output<typeof hyperparameters>,
-  { policy, protocol, measured }: ReturnType<typeof steeredBase>,
+  h: Pick<z.output<typeof hyperparameters>, "task"> & {
+    readonly pld: Omit<z.output<typeof hyperparameters>["pld"], "run">;
+  },
+  { policy, protocol, measured }: Pick<ReturnType<typeof steeredBase>, "policy" | "protocol" | "measured">,
 ) {
   const { tasks, execute, lanes } = protocol, task = h.task, { learner } = h.pld;
   const world = tabletop;

@@ -13,6 +13,7 @@ import dsrlLibero9057 from "../experiments/dsrl_libero_90_57.ts";
 import dsrlNaTabletop from "../experiments/dsrl_na_tabletop.ts";
 import dsrlTabletop from "../experiments/dsrl_tabletop.ts";
 import evalLibero from "../experiments/eval_libero.ts";
+import fourMethodsTabletop from "../experiments/four_methods_tabletop.ts";
 import pldTabletop from "../experiments/pld_tabletop.ts";
 import pldTabletopSuite from "../experiments/pld_tabletop_suite.ts";
 import qcTabletop from "../experiments/qc_tabletop.ts";
@@ -125,6 +126,17 @@ Deno.test("dsrl-tabletop steers the base of pld-tabletop: the store shares it, i
   for (const name of ["base", "evaluate.base", "evaluate.noise-drawn", "dsrl", "evaluate.dsrl"]) {
     assert.deepEqual(na.get(name), ours.get(name), name);
   }
+});
+
+Deno.test("qc-tabletop learns from the rollouts that best-of-n-tabletop collects, of the base of pld-tabletop", () => {
+  const stagesOf = (experiment: unknown) =>
+    new Map(plan(experiment as Experiment, { set: [] }).stages.map((stage) => [stage.name, stage]));
+  const [ours, theirs, pld] = [qcTabletop, bestOfNTabletop, pldTabletop].map(stagesOf);
+  for (const name of ["demonstrations", "base", "evaluate.base"]) {
+    assert.deepEqual(ours!.get(name)?.inputs, pld!.get(name)?.inputs, name);
+    assert.deepEqual(ours!.get(name)?.parameters, pld!.get(name)?.parameters, name);
+  }
+  assert.deepEqual(ours!.get("rollouts"), theirs!.get("rollouts"));
 });
 
 Deno.test("PLD's smoke graph runs, answers from the store, and repeats bitwise", async () => {
