@@ -37,6 +37,7 @@ const experiments = [
   dsrlNaTabletop,
   dsrlLibero9057,
   evalLibero,
+  fourMethodsTabletop,
   qcTabletop,
 ] as unknown as Experiment[];
 
