@@ -12,7 +12,7 @@ export interface Interpreter {
 }
 
 /** What a command left. */
-interface Outcome {
+export interface Outcome {
   readonly ok: boolean;
   /** Standard output and error, line by line. */
   readonly lines: readonly string[];
@@ -127,7 +127,8 @@ export function reasonOf(lines: readonly string[]): string {
   return (errors.at(-1) ?? lines.at(-1) ?? "its process ended").replace(/^ERROR:\s*/, "").replace(/\.$/, "");
 }
 
-async function run(
+/** Runs a program to its end; one that cannot be started has failed. */
+export async function run(
   program: string,
   args: readonly string[],
   variables: Readonly<Record<string, string | undefined>>,

@@ -22,7 +22,7 @@ const allowed: Record<string, readonly string[]> = {
   // Setup and doctor look at the simulators themselves; a policy is served where it is opened, in stages.
   tasks: [
     ...["experiments", "lab", "results", "data", "envs", "random.ts"],
-    ...["policies/openpi_server.ts", "stages/served_flow.ts"],
+    ...["policies/openpi_server.ts", "stages/served_flow.ts", "stages/lerobot_install.ts"],
   ],
 };
 
@@ -130,6 +130,8 @@ Deno.test("hidden inputs stay out of everything that is hashed", async () => {
     for await (const path of modules(root + name)) {
       // The machine's paths to LIBERO come from its variables; what they hold is in the simulator's fingerprint.
       if (path.endsWith("/envs/libero_install.ts")) continue;
+      // Likewise the path to LeRobot's Python: the versions behind it are in the fingerprint.
+      if (path.endsWith("/stages/lerobot_install.ts")) continue;
       // A secret is no input: nothing that is computed depends on it.
       if (path.endsWith("/stages/openpi_key.ts")) continue;
       (await Deno.readTextFile(path)).split("\n").forEach((line, i) => {
