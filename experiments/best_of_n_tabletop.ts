@@ -142,6 +142,37 @@ export const smoke = {
   "candidates": [1, 4],
 } as const;
 
+/** The critic's learner as IQL publishes it for sparse rewards, on chunks. */
+export const iqlChunk = {
+  "learner.batch": 256,
+  "learner.layers": 2,
+  "learner.width": 256,
+  "learner.activation": "relu",
+  "learner.layerNorm": false,
+  "learner.weightDecay": 0,
+  "learner.clipNorm": null,
+  "learner.expectile": 0.9,
+  "learner.rewardScale": 1,
+  "learner.rewardBias": -1,
+  "learner.steps": 1_000_000,
+} as const;
+
+/** Critic and scoring as QC's code has them; the value stays an expectile. */
+export const qc = {
+  "learner.batch": 256,
+  "learner.layers": 4,
+  "learner.width": 512,
+  "learner.activation": "relu",
+  "learner.weightDecay": 0,
+  "learner.clipNorm": null,
+  "learner.ends": "dropped",
+  "learner.rewardScale": 1,
+  "learner.rewardBias": -1,
+  "learner.steps": 1_000_000,
+  "scoring.critic": "critic",
+  "scoring.aggregate": "mean",
+} as const;
+
 /** What `exp run best-of-n-tabletop` runs. */
 export default experiment({
   name: "best-of-n-tabletop",
@@ -152,6 +183,6 @@ export default experiment({
   seeds: [0, 1, 2],
   hyperparameters,
   overrides,
-  presets: { smoke },
+  presets: { smoke, qc, "iql-chunk": iqlChunk },
   graph,
 });

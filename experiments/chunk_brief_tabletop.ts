@@ -57,6 +57,7 @@ export default experiment({
   hyperparameters,
   overrides,
   presets: {
+    brief: { "learner.epochs": 100 },
     smoke: {
       ...Object.fromEntries(
         Object.entries(bestOfNSmoke).filter(([path]) => !/^(learner|candidates)\b/.test(path)),

@@ -11,7 +11,9 @@ import type { WorldSettings } from "../stages/world.ts";
 import * as weighChunks from "../stages/weigh_chunks.ts";
 import {
   criticOfBase,
+  iqlChunk,
   overrides as bestOfNOverrides,
+  qc,
   shared,
   smoke as bestOfNSmoke,
 } from "./best_of_n_tabletop.ts";
@@ -106,6 +108,12 @@ export default experiment({
   seeds: [0, 1, 2],
   hyperparameters,
   overrides,
-  presets: { smoke },
+  presets: {
+    smoke,
+    qc,
+    "iql-chunk": { ...iqlChunk, "beta": 10 },
+    // The brief's values where they have a meaning here; its own losses are chunk-brief-tabletop's.
+    brief: { "learner.batch": 32, "learner.width": 512, "policy.batch": 32, "beta": 1 },
+  },
   graph,
 });
