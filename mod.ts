@@ -34,10 +34,14 @@ import * as experiments from "./lab/experiment.ts";
 import * as flowMethod from "./policies/flow.ts";
 import * as policies from "./policies/policy.ts";
 import * as awrMethod from "./rl/awr.ts";
+import * as bestOfNMethod from "./rl/best_of_n.ts";
 import * as calqlMethod from "./rl/calql.ts";
 import * as cfgFlowMethod from "./rl/cfg_flow.ts";
+import * as chunkBriefMethod from "./rl/chunk_brief.ts";
+import * as chunkQMethod from "./rl/chunk_q.ts";
 import * as dsrlMethod from "./rl/dsrl.ts";
 import * as dsrlNaMethod from "./rl/dsrl_na.ts";
+import * as iqlMethod from "./rl/iql.ts";
 import * as noiseActorMethod from "./rl/noise_actor.ts";
 import * as pldMethod from "./rl/pld.ts";
 import * as ppoMethod from "./rl/ppo.ts";
@@ -128,6 +132,18 @@ export const cfgFlow: typeof cfgFlowMethod = cfgFlowMethod;
 /** Advantage-weighted regression of a flow policy: CFG-Flow's baseline. */
 export const awr: typeof awrMethod = awrMethod;
 
+/** Critics on chunks of actions: QC's target and loss. */
+export const chunkQ: typeof chunkQMethod = chunkQMethod;
+
+/** Implicit Q-learning on chunks: the value is an expectile of the critics. */
+export const iql: typeof iqlMethod = iqlMethod;
+
+/** The best of N proposals of a frozen policy, by critics on chunks. */
+export const bestOfN: typeof bestOfNMethod = bestOfNMethod;
+
+/** Chunk-level offline RL by the losses of its description, for a Gaussian policy. */
+export const chunkBrief: typeof chunkBriefMethod = chunkBriefMethod;
+
 /** The residual policy that PLD trains: its scale over time and the program that acts. */
 export const residual: typeof residualMethod = residualMethod;
 
@@ -163,6 +179,14 @@ export {
 } from "./data/normalization.ts";
 export { Replay, type ReplayOptions, type Rows, type RowShapes } from "./data/replay.ts";
 export { returnToGo, rewards } from "./data/returns.ts";
+export {
+  chunkDiscount,
+  type ChunkForm,
+  type ChunkTransitions,
+  chunkTransitions,
+  rewardCodes,
+  writeChunk,
+} from "./data/chunk_transitions.ts";
 export { decodeMixedSafetensors, decodeSafetensors, encodeSafetensors } from "./data/safetensors.ts";
 export { type Columns, decodeTable, encodeTable, numbers, strings } from "./data/table.ts";
 
@@ -223,6 +247,7 @@ export {
 } from "./results/evaluation.ts";
 export type { GroupsRow } from "./results/groups.ts";
 export type { GuidanceRow } from "./results/guidance.ts";
+export type { WeightingRow } from "./results/weighting.ts";
 export type { MethodCost, MethodPoint, MethodRow } from "./results/methods.ts";
 export type { PooledMethod, PooledMethods } from "./results/pooled_methods.ts";
 export {

@@ -6,14 +6,17 @@ import { count, percent } from "./format.ts";
 export interface WeightingRow {
   /** Name of the table. */
   readonly label: string;
-  /** Episodes rolled out, and how many of them succeeded. */
+  /** Episodes rolled out. */
   readonly rollouts: number;
+  /** How many of them succeeded. */
   readonly successes: number;
   /** Chunks that are learned from. */
   readonly chunks: number;
-  /** Advantages: standard deviation, 5 % and 95 % quantiles, in units of the return. */
+  /** Standard deviation of the advantages, in units of the return. */
   readonly deviation: number;
+  /** Their 5 % quantile. */
   readonly low: number;
+  /** Their 95 % quantile. */
   readonly high: number;
   /** By β: share of weights at the cap; effective share of chunks; share of all weight on chunks of successes. */
   readonly betas: readonly {
