@@ -22,6 +22,14 @@ export type AnyEnvironment =
   }
   & (Disposable | AsyncDisposable);
 
+/** How an environment's robot is told to do nothing, and how many numbers it feels of itself. */
+export interface Body {
+  readonly rest: readonly number[];
+  readonly proprioception: number;
+}
+
+const arm: Body = { rest: [0, 0, 0, 0, 0, 0, -1], proprioception: 8 };
+
 /**
  * Registers the contract's tests for the task that `open` opens; `compared` states of each split are told apart, fewer
  * where a reset is slow.
@@ -29,8 +37,11 @@ export type AnyEnvironment =
 export function environmentContract(
   name: string,
   open: () => Promise<AnyEnvironment>,
-  { compared = { evaluation: evaluationStates, training: 100 }, ignore = false } = {},
+  { compared = { evaluation: evaluationStates, training: 100 }, ignore = false, body = arm } = {},
 ): void {
+  const noOperation = body.rest, size = noOperation.length;
+  const rollout = (environment: AnyEnvironment, state: InitialState, steps: number) =>
+    randomRollout(environment, state, steps, size);
   const test = (what: string, fn: () => Promise<void>) => Deno.test({ name: `${name}: ${what}`, ignore, fn });
 
   test("observations have their shapes and are finite", async () => {
@@ -39,7 +50,7 @@ export function environmentContract(
     assert.ok(task.maxSteps > 0 && task.language.length > 0);
     assert.ok(task.objects.includes(task.roles.target) && task.objects.includes(task.roles.goal));
     for (const observation of await rollout(environment, { split: "training", index: 0 }, 20)) {
-      assertSpec(observation, task.objects);
+      assertSpec(observation, task.objects, body.proprioception);
     }
   });
 
@@ -120,33 +131,32 @@ export function environmentContract(
     });
     await environment.reset({ split: "evaluation", index: evaluationStates - 1 });
     await refused(() => environment.step([0, 0, 0]), {
-      message: /it must have 7$|it takes 7 finite numbers$/,
+      message: new RegExp(`it must have ${size}$|it takes ${size} finite numbers$`),
     });
-    await refused(() => environment.step([0, 0, NaN, 0, 0, 0, 0]), { message: /NaN/ });
+    await refused(() => environment.step(noOperation.with(2, NaN)), { message: /NaN/ });
   });
 }
 
-const noOperation = [0, 0, 0, 0, 0, 0, -1];
-
 /** Observations of random actions that depend on nothing but their number. */
-async function rollout(
+async function randomRollout(
   environment: AnyEnvironment,
   state: InitialState,
   steps: number,
+  size: number,
 ): Promise<Observation[]> {
   const random = stream(0, "environment contract");
   const observations = [await environment.reset(state)];
   for (let i = 0; i < steps; i++) {
-    const { observation } = await environment.step(random.fillUniform(new Float32Array(7), -1, 1));
+    const { observation } = await environment.step(random.fillUniform(new Float32Array(size), -1, 1));
     assert.equal(environment.observation, observation);
     observations.push(observation);
   }
   return observations;
 }
 
-function assertSpec(observation: Observation, names: readonly string[]): void {
+function assertSpec(observation: Observation, names: readonly string[], own: number): void {
   const { proprioception, rotation, velocity, gripper, objects } = observation;
-  assert.deepEqual([proprioception.length, rotation.length, velocity.length], [8, 9, 6]);
+  assert.deepEqual([proprioception.length, rotation.length, velocity.length], [own, 9, 6]);
   assert.ok(gripper >= -1 && gripper <= 1);
   assert.deepEqual(Object.keys(objects), [...names]);
   for (const object of Object.values(objects)) {
