@@ -13,6 +13,8 @@ export interface SessionOptions {
   readonly threads?: number;
   /** Where it runs; the thread's device unless said. */
   readonly device?: Device;
+  /** Whether the calling thread stays free during an update, so that it can act meanwhile; false unless said. */
+  readonly concurrent?: boolean;
   /** Folder of the provider, for tests and benchmarks; that of the device unless said. */
   readonly provider?: string;
 }
@@ -24,11 +26,13 @@ export interface SessionOptions {
  * @throws {Error} when there is no such provider, or it does not serve the device
  */
 export async function choose(
-  { threads = 2, device = deviceHere(), provider: name = devices[device]!.provider }: SessionOptions,
+  { threads = 2, device = deviceHere(), concurrent = false, provider: chosen }: SessionOptions,
 ): Promise<{ provider: Provider; options: LoadOptions }> {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`Cannot run a program on ${threads} threads: it must be a positive integer`);
   }
+  const entry = devices[device]!;
+  const name = chosen ?? (concurrent && entry.concurrent || entry.provider);
   const provider = name === "cpu" ? cpu : await other(name);
   if (!provider.devices.includes(device)) {
     throw new Error(

@@ -71,7 +71,10 @@ export async function trainOnline<H extends ChunkLearner>(
   const initial = resumed?.learner ?? decodeSafetensors(await Deno.readFile(input.weights.path)).tensors;
   const shapes = method.updateShapes(sizes, h);
   const program = compileUpdate(method.update(h, units), shapes);
-  await using learner = await Learner.create(program, initial, { threads: context.threads });
+  await using learner = await Learner.create(program, initial, {
+    threads: context.threads,
+    concurrent: o.pipelined,
+  });
   const acting = { weights: initial, lanes, candidates, view, units, h, seed };
   await using acts = await openActor(method, acting);
   await using judged = await openActor(method, acting);

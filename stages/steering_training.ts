@@ -142,7 +142,10 @@ export async function trainSteering(
     ? Replay.fromTensors(resumed.tensors, "replay/")
     : new Replay(h.buffer, method.columns, { bytes: method.bytes ?? [] });
   const initial = resumed?.learner ?? method.initialize(stream(seed, "steering", "initialize"));
-  await using learner = await Learner.create(method.program, initial, { threads: context.threads });
+  await using learner = await Learner.create(method.program, initial, {
+    threads: context.threads,
+    concurrent: o.pipelined,
+  });
   await using actor = await method.open(initial, lanes);
   await using pool = await simulated.pool({ lanes, workers: context.workers });
   await using evaluationPool = await simulated.pool({ lanes, workers: context.workers });

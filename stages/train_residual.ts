@@ -81,7 +81,10 @@ export async function run(
     : new Replay(h.buffer, transitionShapes(sizes.state));
   const initial = resumed?.learner ?? decodeSafetensors(await Deno.readFile(input.critic.path)).tensors;
   const program = compileUpdate(pld.update(h), pld.updateShapes(sizes, h));
-  await using learner = await Learner.create(program, initial, { threads: context.threads });
+  await using learner = await Learner.create(program, initial, {
+    threads: context.threads,
+    concurrent: o.pipelined,
+  });
   await using base = await openBase({ weights, normalization, lanes, execute, tasks, seed });
   const xi = ndarray([7], residualScale(h, 0));
   await using specialist = await Specialist.open({ weights: { ...initial, xi }, scale, lanes });

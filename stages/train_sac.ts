@@ -63,6 +63,7 @@ export async function run(
   const initial = resumed?.learner ?? sac.initialize(stream(seed, "sac", "initialize"), sizes, h);
   await using learner = await Learner.create(compileUpdate(sac.update(h), shapes), initial, {
     threads: context.threads,
+    concurrent: o.pipelined,
   });
   await using actor = await SacActor.open({ weights: initial, scale, lanes, hyperparameters: h });
   await using pool = await world.pool({ lanes, workers: context.workers });

@@ -7,6 +7,8 @@
 export interface DeviceEntry {
   /** Folder of the provider that serves it, beside this file. */
   readonly provider: string;
+  /** The one whose updates leave the calling thread free, where that is another. It gives the same bits. */
+  readonly concurrent?: string;
   /**
    * Module in that folder that is run in a process of its own and prints one JSON document: `checks` for the doctor, and
    * `fingerprint`, what decides the device's bits, where it can be used.
@@ -16,6 +18,6 @@ export interface DeviceEntry {
 
 /** Devices by name; `--device auto` takes the first, from the last, that can be used. */
 export const devices: Readonly<Record<string, DeviceEntry>> = {
-  cpu: { provider: "cpu" },
+  cpu: { provider: "cpu", concurrent: "ort" },
   cuda: { provider: "ort", probe: "ort/probe.ts" },
 };
