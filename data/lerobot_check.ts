@@ -25,8 +25,8 @@ export interface Checked {
   readonly episodes: number;
   /** Frames looked at. */
   readonly frames: number;
-  /** By which rule the stored quantiles came from those of the episodes, where they agree with one. */
-  readonly quantiles: "mean" | "envelope" | "both" | undefined;
+  /** By which rule the stored quantiles came from those of the episodes; undefined where there is nothing to compare. */
+  readonly quantiles: "mean" | "envelope" | "both" | "neither" | undefined;
 }
 
 /** LeRobot's tolerance between a timestamp and frame / fps, seconds. */

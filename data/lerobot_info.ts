@@ -81,12 +81,11 @@ export const paths = {
 export const isNumeric = ({ dtype }: Feature): boolean => (numberTypes as readonly string[]).includes(dtype);
 
 /**
- * Reads `meta/info.json`; `where` is how errors call it. Fields that nobody knows are left alone, as LeRobot does.
+ * Reads what `meta/info.json` holds; `where` is how errors call it. Fields that nobody knows are left alone, as LeRobot does.
  *
- * @throws {SyntaxError} when it is no JSON, a field is missing or impossible, or a feature has an unknown type
+ * @throws {SyntaxError} when a field is missing or impossible, or a feature has an unknown type
  */
-export function parseInfo(text: string, where: string): LeRobotInfo {
-  const raw = parseRecord(text, where);
+export function parseInfo(raw: Readonly<Record<string, unknown>>, where: string): LeRobotInfo {
   const bad = (field: string, wanted: string): never => {
     throw new SyntaxError(
       `Cannot read "${field}" of ${where}: ${JSON.stringify(raw[field])} must be ${wanted}`,

@@ -3,8 +3,9 @@
  * episode. Videos are named, not decoded.
  */
 import { type Files, filesIn } from "./files.ts";
+import { briefFile, inferInfo } from "./lerobot_brief.ts";
 import { decodeFrames, type Frames } from "./lerobot_frames.ts";
-import { formatPath, type LeRobotInfo, parseInfo, paths } from "./lerobot_info.ts";
+import { formatPath, type LeRobotInfo, parseInfo, parseRecord, paths } from "./lerobot_info.ts";
 import { legacyEpisodes, legacyTasks } from "./lerobot_legacy.ts";
 import { parseStatistics, type StoredStatistics } from "./lerobot_statistics.ts";
 import { ParquetFile } from "./parquet_read.ts";
@@ -71,7 +72,9 @@ export class LeRobotDataset {
     if (!files.paths.includes(paths.info)) {
       throw new Error(`Cannot open ${folder} as a LeRobot data set: it has no ${paths.info}`);
     }
-    const info = parseInfo(textOf(files, paths.info), where(files, paths.info));
+    const raw = parseRecord(textOf(files, paths.info), where(files, paths.info));
+    const brief = (!("codebase_version" in raw) || !("features" in raw)) && briefFile(files) !== undefined;
+    const info = brief ? await inferInfo(files, raw) : parseInfo(raw, where(files, paths.info));
     checkLayout(files, info);
     const statistics = files.paths.includes(paths.statistics)
       ? parseStatistics(textOf(files, paths.statistics), where(files, paths.statistics))

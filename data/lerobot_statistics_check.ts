@@ -16,7 +16,10 @@ type Computed = Readonly<Record<QuantileRule, Statistics>>;
 export function compareStatistics(
   { statistics: stored, info: { features }, files }: LeRobotDataset,
   computed: Computed,
-): { readonly findings: readonly Finding[]; readonly quantiles: QuantileRule | "both" | undefined } {
+): {
+  readonly findings: readonly Finding[];
+  readonly quantiles: QuantileRule | "both" | "neither" | undefined;
+} {
   const findings: Finding[] = [];
   const path = where(files, "meta/stats.json");
   const agrees = { mean: true, envelope: true };
@@ -82,6 +85,6 @@ export function compareStatistics(
     ? "mean"
     : agrees.envelope
     ? "envelope"
-    : undefined;
+    : "neither";
   return { findings, quantiles };
 }

@@ -9,17 +9,17 @@ const BLOCK = 512;
 const PIECE = 1 << 20;
 
 /**
- * Packs all files below `folder`, links followed, into the new file `path`.
+ * Packs all files below `folder` that `keep` wants, links followed, into the new file `path`.
  *
  * @throws {RangeError} when a name or a size does not fit the format
  */
-export function packTar(folder: string, path: string): void {
+export function packTar(folder: string, path: string, keep: (name: string) => boolean = () => true): void {
   using out = Deno.openSync(path, { createNew: true, write: true });
   const put = (bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length;) at += out.writeSync(bytes.subarray(at));
   };
   const piece = new Uint8Array(PIECE);
-  for (const name of filesBelow(folder)) {
+  for (const name of filesBelow(folder).filter(keep)) {
     using file = Deno.openSync(join(folder, name));
     const { size } = file.statSync();
     put(header(name, size));
