@@ -1,5 +1,6 @@
 /** A noise actor that sees the world's cameras, and of the numbers only those of the robot itself. */
 import { Session } from "../engine/session.ts";
+import type { Observation } from "../envs/environment.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
 import { actorProgram, type PixelActorForm, type Sizes } from "../rl/dsrl_pixels.ts";
@@ -15,6 +16,7 @@ export class PixelNoiseActor implements LearnedSteering {
   readonly #session: Session;
   readonly #lanes: number;
   readonly #cameras: Cameras;
+  readonly #shown: (observation: Observation) => Observation;
   readonly #sizes: Sizes;
   #weights: Tensors;
   /** Whether w is sampled; otherwise it is deterministic. */
@@ -22,9 +24,10 @@ export class PixelNoiseActor implements LearnedSteering {
 
   private constructor(
     session: Session,
-    { lanes, cameras, sizes, weights, sampled }: {
+    { lanes, cameras, shown, sizes, weights, sampled }: {
       lanes: number;
       cameras: Cameras;
+      shown: (observation: Observation) => Observation;
       sizes: Sizes;
       weights: Tensors;
       sampled: boolean;
@@ -33,6 +36,7 @@ export class PixelNoiseActor implements LearnedSteering {
     this.#session = session;
     this.#lanes = lanes;
     this.#cameras = cameras;
+    this.#shown = shown;
     this.#sizes = sizes;
     this.#weights = part(weights, "actor");
     this.sampled = sampled;
@@ -40,18 +44,22 @@ export class PixelNoiseActor implements LearnedSteering {
 
   /** Opens the actor among `weights` for `lanes` rows and w of `noise` numbers. */
   static async open(
-    { weights, cameras, lanes, noise, form, sampled }: {
+    { weights, cameras, lanes, noise, form, sampled, numbers = PROPRIOCEPTION, shown = (seen) => seen }: {
       weights: Tensors;
       cameras: Cameras;
       lanes: number;
       noise: number;
       form: PixelActorForm;
       sampled: boolean;
+      /** Numbers of the proprioception. */
+      numbers?: number;
+      /** What is made of an observation before the actor sees it. */
+      shown?: (observation: Observation) => Observation;
     },
   ): Promise<PixelNoiseActor> {
-    const sizes = { ...cameras, state: PROPRIOCEPTION, noise };
+    const sizes = { ...cameras, state: numbers, noise };
     const session = await Session.create(actorProgram(lanes, sizes, form), { threads: ACTING_THREADS });
-    return new PixelNoiseActor(session, { lanes, cameras, sizes, weights, sampled });
+    return new PixelNoiseActor(session, { lanes, cameras, shown, sizes, weights, sampled });
   }
 
   /** Acts with newer weights from now on. */
@@ -61,7 +69,7 @@ export class PixelNoiseActor implements LearnedSteering {
 
   observe({ observation }: Lane): { pixels: Float32Array; state: Float32Array } {
     return {
-      pixels: Float32Array.from(picturesOf(observation, this.#cameras)),
+      pixels: Float32Array.from(picturesOf(this.#shown(observation), this.#cameras)),
       state: Float32Array.from(observation.proprioception),
     };
   }

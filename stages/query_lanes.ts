@@ -4,9 +4,35 @@ import { ndarray, type Tensors } from "../ndarray.ts";
 import type { Round } from "./online_lanes.ts";
 import type { Row } from "./recording.ts";
 import type { Lane } from "./rollout.ts";
-import type { Query, SteeredBase } from "./steered_base.ts";
+import type { Query, Steering } from "./steered_base.ts";
 
-const ACTION = 7;
+/** A steered policy over lanes, as far as they know it; `SteeredBase` is one, a remote policy another. */
+export interface SteeredChunks {
+  /** Numbers of an action, A. */
+  readonly actionSize: number;
+  /** Actions of a chunk that are executed before the next query. */
+  readonly execute: number;
+  /** Chooses w. */
+  readonly steering: Pick<Steering, "observe">;
+  /** An episode starts in `lane`. */
+  begin(lane: Lane): void;
+  /** Asks for a new chunk in every occupied lane whose chunk is used up. */
+  refresh(lanes: readonly (Lane | undefined)[]): Promise<void>;
+  /** The next action [A] of a lane, which moves on by one. */
+  next(lane: number): Float32Array;
+  /** Whether a lane has no action left. */
+  due(lane: number): boolean;
+  /** The query that a lane's actions come from. */
+  query(lane: number): Query | undefined;
+  /** Actions of the lane's chunk that were executed. */
+  used(lane: number): number;
+  /** Queries of the lane's episode. */
+  queries(lane: number): number;
+  /** What the policy sees in a lane. */
+  features(lane: Lane): Float32Array;
+  /** Puts a lane back to where it stood in an interrupted episode. */
+  restore(lane: number, cursor: { query: Query; used: number; queries: number }): void;
+}
 
 interface Running {
   readonly episode: number;
@@ -19,7 +45,7 @@ export interface QueryLanesOptions {
   /** The environments. */
   readonly pool: Lanes;
   /** The policy and what steers it. */
-  readonly base: SteeredBase;
+  readonly base: SteeredChunks;
   /** The task to learn. */
   readonly task: Task;
   /** Training initial state of the first episode; later ones count on from it. */
@@ -66,7 +92,7 @@ export class QueryLanes {
     const { pool, base, task, first } = this.#options;
     const state = { split: "training", index: first + episode } as const;
     const observation = await pool.reset(index, task.name, state, replay);
-    const t = replay ? replay.length / ACTION : 0;
+    const t = replay ? replay.length / base.actionSize : 0;
     const lane: Lane = { index, plan: { task, state, noise: 0 }, t, observation };
     base.begin(lane);
     this.#running[index] = { episode, lane, executed: replay ? [...replay] : [] };
@@ -101,7 +127,7 @@ export class QueryLanes {
       ...observed,
       features,
       w,
-      action: chunk.subarray(0, base.execute * ACTION),
+      action: chunk.subarray(0, base.execute * base.actionSize),
       terminated: [Number(terminated)],
       truncated: [Number(truncated)],
       discount: [gamma ** base.used(lane.index)],

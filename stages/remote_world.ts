@@ -6,7 +6,8 @@ import { OpenpiClient, plain } from "../policies/openpi.ts";
 import * as aloha from "./aloha_world.ts";
 import * as libero from "./libero_world.ts";
 import { apiKey } from "./openpi_key.ts";
-import type { ServedSettings } from "./served_policy.ts";
+import { type ServedSettings, TINY } from "./served_policy.ts";
+import { tinyPi0 } from "./tiny_pi0.ts";
 
 /** Asked at every command: a server that is there greets at once. */
 const DEADLINES = { connect: 3000, answer: 3000 };
@@ -22,6 +23,7 @@ export async function fingerprint({ world, url }: ServedSettings) {
     : world.name === "aloha"
     ? { aloha: aloha.fingerprint(world) }
     : {};
+  if (url === TINY) return { ...simulator, server: plain(tinyPi0.metadata) };
   using client = await OpenpiClient.connect({ url, apiKey: apiKey(), deadlines: DEADLINES });
   return { ...simulator, server: plain(client.metadata) };
 }

@@ -6,10 +6,14 @@ import { z } from "zod";
 import type { Simulator } from "../lab/stage.ts";
 import { world } from "./world.ts";
 
+/** The address of a policy of pi0's shape that needs no checkpoint (tiny_pi0.ts): each stage starts its own. */
+export const TINY = "tiny:";
+
 /** What a stage is told of it. */
 const settings = z.strictObject({
   world,
-  url: z.string().regex(/^wss?:\/\//).describe("address of the policy server, ws://host:port"),
+  url: z.string().regex(/^wss?:\/\/|^tiny:$/)
+    .describe("address of the policy server, ws://host:port; tiny: for a policy that needs no checkpoint"),
   label: z.string().min(1).describe("what the server serves, in the words of whoever started it"),
 });
 

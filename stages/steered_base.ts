@@ -155,6 +155,11 @@ export class SteeredBase implements Actor {
     return { query: undefined, used: 0, queries: 0 };
   }
 
+  /** Numbers of an action. */
+  get actionSize(): number {
+    return ACTION;
+  }
+
   /** Numbers of w. */
   get width(): number {
     return this.#rows * ACTION;

@@ -18,11 +18,11 @@ import { readPolicy, type StoredPolicy } from "./chunked_base.ts";
 import { everyTransitions } from "./learner_calls.ts";
 import { learnOnline, resume } from "./online_learning.ts";
 import { budget, type outputs, writeTrained } from "./online_outputs.ts";
-import { QueryLanes } from "./query_lanes.ts";
-import { ACTING_THREADS, trainingSuccess } from "./rollout.ts";
+import { QueryLanes, type SteeredChunks } from "./query_lanes.ts";
+import { ACTING_THREADS, type Actor, trainingSuccess } from "./rollout.ts";
 import { SteeredBase, type Steering } from "./steered_base.ts";
 import { stateScale } from "./transitions.ts";
-import { openWorld, world } from "./world.ts";
+import { openWorld, type World, world } from "./world.ts";
 
 const ACTION = 7;
 
@@ -123,9 +123,8 @@ export async function trainSteering(
   },
 ): Promise<void> {
   const { parameters: p, input, seed } = context;
-  const { online: o, tasks, first, noise, execute } = p, lanes = o.lanes;
+  const { tasks, noise, execute } = p, lanes = p.online.lanes;
   const simulated = await openWorld(p.world);
-  const task = simulated.task(p.task);
   const scale = stateScale(decodeEpisodes(await Deno.readFile(input.demonstrations.path)), 1);
   const stored = await readPolicy(input.weights, input.normalization);
   await using policy = await FlowPolicy.open(stored.weights, stored.normalization, {
@@ -135,8 +134,34 @@ export async function trainSteering(
   });
   const { horizon, sizes: { features } } = policy, rows = noiseRows(noise, horizon);
   const widths = { state: scale.center.length, noise: rows * ACTION, features, action: execute * ACTION };
-  const method = build({ ...widths, rows, horizon }, scale, stored);
+  await steer(context, {
+    ...p,
+    hyperparameters: h,
+    method: build({ ...widths, rows, horizon }, scale, stored),
+    scale,
+    simulated,
+    base: (steering) => new SteeredBase(policy, { noise, seed, tasks, steering }),
+  });
+}
 
+/** The online phase of a steered policy, wherever its chunks come from; writes the state of its best evaluation. */
+export async function steer(
+  context: Omit<StageContext<Record<string, never>, typeof outputs, unknown>, "parameters" | "input">,
+  { hyperparameters: h, method, scale, simulated, base: steered, task: name, first, online: o }: {
+    readonly hyperparameters: SteeringHyperparameters;
+    readonly method: SteeringMethod;
+    /** Of the learner's states. */
+    readonly scale: Normalization;
+    readonly simulated: World;
+    /** The policy under a steering, over all lanes. */
+    readonly base: (steering: Steering) => SteeredChunks & Actor;
+    readonly task: string;
+    readonly first: number;
+    readonly online: z.output<typeof online>;
+  },
+): Promise<void> {
+  const { seed } = context, lanes = o.lanes;
+  const task = simulated.task(name);
   const resumed = await resume(context);
   const replay = resumed
     ? Replay.fromTensors(resumed.tensors, "replay/")
@@ -155,8 +180,7 @@ export async function trainSteering(
     choose: (observed, draws) =>
       replay.added < o.start ? Promise.resolve(draws) : actor.choose(observed, draws),
   };
-  const base = new SteeredBase(policy, { noise, seed, tasks, steering: exploring });
-  const evaluated = new SteeredBase(policy, { noise, seed, tasks, steering: actor });
+  const base = steered(exploring), evaluated = steered(actor);
   const running = await QueryLanes.open({
     pool,
     base,
