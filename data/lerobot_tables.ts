@@ -44,9 +44,10 @@ export function encodeTasks(tasks: readonly string[]): Uint8Array {
   );
 }
 
-/** One row an episode; columns as in the first one that has them all. */
+/** One row an episode; null where an episode lacks a statistic that others have. */
 export function encodeEpisodes(episodes: readonly Record<string, unknown>[]): Uint8Array {
-  const names = [...new Set(episodes.flatMap(Object.keys))];
+  const given = new Set(episodes.flatMap(Object.keys));
+  const names = [...given].filter((name) => episodes.some((episode) => episode[name] !== undefined));
   const fields = names.map((name): ParquetField => {
     const sample = episodes.find((episode) => episode[name] !== undefined)![name];
     let lists = 0, inner = sample;
