@@ -1,6 +1,7 @@
 """The update of ../sac_update.ts in JAX, a jitted scan of n updates.
 
-Usage: sac_jax.py THREADS, where THREADS can only be the number of cores. Prints "ready"; then, for each line with a
+Usage: sac_jax.py THREADS [cpu|cuda], where on the CPU THREADS can only be the number of cores. Products are of
+float32 on a GPU, too, not of TF32. Prints "ready"; then, for each line with a
 number n on standard input, runs n updates in one call and prints their mean time in milliseconds (a new n compiles).
 """
 
@@ -10,9 +11,13 @@ import os
 import sys
 import time
 
-os.environ["JAX_PLATFORMS"] = "cpu"
+DEVICE = sys.argv[2] if len(sys.argv) > 2 else "cpu"
+os.environ["JAX_PLATFORMS"] = DEVICE
+os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # others use the GPU beside it
 import jax
 from jax import numpy as jnp
+
+jax.config.update("jax_default_matmul_precision", "highest")
 
 STATE, ACTION, WIDTH, LAYERS, BATCH = 265, 7, 256, 3, 256
 XI, GAMMA, TAU, RATE, DECAY, CLIP = 0.5, 0.99, 0.005, 3e-4, 1e-2, 1.0
@@ -100,7 +105,7 @@ def update(learner, b):
 
 
 def main():
-    if int(sys.argv[1]) != os.cpu_count():
+    if DEVICE == "cpu" and int(sys.argv[1]) != os.cpu_count():
         sys.exit(f"Cannot run JAX on {sys.argv[1]} threads: its pool has one per core, {os.cpu_count()}")
     key = jax.random.PRNGKey(0)
     critics = jax.vmap(lambda k: initialize(k, 1))(jax.random.split(key, 2))

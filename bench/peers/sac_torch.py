@@ -1,6 +1,6 @@
 """The update of ../sac_update.ts in PyTorch, eager, with its fused AdamW.
 
-Usage: sac_torch.py THREADS. Prints "ready"; then, for each line with a number n on standard input, runs n updates and
+Usage: sac_torch.py THREADS [cpu|cuda]. Prints "ready"; then, for each line with a number n on standard input, runs n updates and
 prints their mean time in milliseconds.
 """
 
@@ -80,6 +80,9 @@ class Learner:
 
 def main():
     torch.set_num_threads(int(sys.argv[1]))
+    device = sys.argv[2] if len(sys.argv) > 2 else "cpu"
+    torch.set_default_device(device)
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     torch.manual_seed(0)
     learner = Learner()
     batch = {
@@ -95,9 +98,11 @@ def main():
         learner.update(batch)
     print("ready", flush=True)
     for line in sys.stdin:
+        wait()
         start = time.perf_counter()
         for _ in range(int(line)):
             learner.update(batch)
+        wait()
         print((time.perf_counter() - start) / int(line) * 1e3, flush=True)
 
 
