@@ -54,12 +54,11 @@ export async function checkDataset(folder: string): Promise<Checked> {
   }
   let quantiles: Checked["quantiles"];
   if (!dataset.statistics) {
-    const severity = dataset.info.version === "v2.1" ? "warning" : "error";
-    const path = where(dataset.files, "meta/stats.json");
-    findings.push({
-      severity,
-      text: `${path} is missing: policies cannot be normalised without, convert it`,
-    });
+    const v3 = dataset.info.version === "v3.0", path = where(dataset.files, "meta/stats.json");
+    const text = v3
+      ? `${path} is missing: policies cannot be normalised without`
+      : `${path} is missing: ${dataset.info.version} may do without, exp data convert computes it`;
+    findings.push({ severity: v3 ? "error" : "warning", text });
   } else if (statistics.length > 0 && statistics.length === dataset.episodes.length) {
     const compared = compareStatistics(dataset, {
       mean: aggregate(statistics, "mean"),

@@ -239,7 +239,8 @@ export function readStatistics(record: Readonly<Record<string, unknown>>, where:
   return Object.fromEntries(
     Object.entries(record).map(([feature, entries]) => {
       const read = Object.entries(entries as Record<string, unknown>).map(([name, value]) => {
-        const numbers = [value].flat(Infinity).map(Number);
+        // LeRobot 0.4 writes the range of truth values as such.
+        const numbers = [value].flat(Infinity).map((entry) => entry === null ? NaN : Number(entry));
         if (numbers.length === 0 || !numbers.every(Number.isFinite)) {
           throw new SyntaxError(
             `Cannot read "${name}" of "${feature}" in ${where}: it must be finite numbers`,
