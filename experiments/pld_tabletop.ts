@@ -18,6 +18,7 @@ import * as pretrainCritic from "../stages/pretrain_critic.ts";
 import { batchSizes } from "../stages/online_batches.ts";
 import * as trainResidual from "../stages/train_residual.ts";
 import type { WorldSettings } from "../stages/world.ts";
+import { pixelPresets, pixels, pixelSmoke, seeing } from "./residual/from_pixels.ts";
 
 const taskNames = scenes.map(({ task }) => task.name);
 
@@ -59,6 +60,8 @@ export const hyperparameters = z.strictObject({
       steps: z.int().min(1).default(16_000).describe("gradient steps; with 4,000 half of the gain is lost"),
     }).prefault({}),
   }).prefault({}),
+  observation: z.enum(["states", "pixels"]).default("states").describe("what the residual sees"),
+  pixels: pixels.prefault({}).describe("how it sees pictures, where it does"),
   rounds: z.int().min(1).max(5).default(1).describe("rounds of specialist and distillation"),
   evaluation: z.strictObject({
     states: z.int().min(1).max(50).default(50).describe("held-out initial states of each task"),
@@ -99,6 +102,7 @@ export function graph(
   const { lanes, learner, base: { horizon, execute } } = h, tasks = [...h.tasks];
   const updates = { ...h.online, criticUpdates: learner.criticUpdates };
   batchSizes(updates); // refuses before the first stage what the online phase would refuse after an hour
+  const eyes = h.observation === "pixels" ? seeing(stage, world, h, lanes) : undefined;
   const many = tasks.length > 1;
   const label = (name: string, round: number, task?: string) =>
     [name, ...(task !== undefined && many ? [task] : []), ...(round > 0 ? [`round${round + 1}`] : [])]
@@ -108,11 +112,12 @@ export function graph(
     policy: Policy,
     residuals: readonly Handle<"weights">[] = [],
     scales: readonly Handle<"normalization">[] = [],
-  ) =>
-    stage(evaluate, { ...policy, residuals, scales }, { world, tasks, ...h.evaluation, execute, lanes }, {
-      name,
-      seed: 0,
-    }).evaluation;
+  ) => {
+    const inputs = { ...policy, residuals, scales }, told = { tasks, ...h.evaluation, execute, lanes };
+    return eyes && residuals.length > 0
+      ? eyes.evaluate(inputs, told, { name, seed: 0 }).evaluation
+      : stage(evaluate, inputs, { world, ...told }, { name, seed: 0 }).evaluation;
+  };
 
   const demonstrations = tasks.map((task) =>
     stage(demonstrate, {}, {
@@ -144,21 +149,19 @@ export function graph(
       const { episodes: offline } = stage(collectSuccesses, distilled, successes, named("offline", task));
       const { buffer: _, warmupEpisodes: __, criticUpdates: ___, nextActions: ____, ...pretraining } =
         learner;
-      const { weights: critic } = stage(
-        pretrainCritic,
-        { offline },
-        { execute, learner: pretraining, calql: h.calql },
-        named("critic", task),
-      );
-      const specialist = stage(trainResidual, { ...distilled, offline, critic }, {
-        world,
-        task,
-        tasks,
-        execute,
-        first: from(first.online),
-        learner,
-        online: h.online,
-      }, named("specialist", task));
+      const pretrained = { execute, learner: pretraining, calql: h.calql };
+      const { weights: critic } = eyes
+        ? eyes.pretrain({ offline }, { ...pretrained, task }, named("critic", task))
+        : stage(pretrainCritic, { offline }, pretrained, named("critic", task));
+      const told = { task, tasks, execute, first: from(first.online), learner, online: h.online };
+      const specialist = eyes
+        ? eyes.train({ ...distilled, offline, critic }, told, named("specialist", task))
+        : stage(
+          trainResidual,
+          { ...distilled, offline, critic },
+          { world, ...told },
+          named("specialist", task),
+        );
       curves[label("specialist", round, task)] = specialist.curve;
       return specialist;
     };
@@ -172,8 +175,10 @@ export function graph(
     const hybrid = tasks.map((task, i) => {
       const { weights: residual, scale } = specialists[i]!;
       const parameters = { ...acting(task), ...h.hybrid, first: from(first.hybrid) };
-      return stage(collectHybrid, { ...distilled, residual, scale }, parameters, named("hybrid", task))
-        .episodes;
+      const { world: _, ...told } = parameters;
+      return eyes
+        ? eyes.hybrid({ ...distilled, residual, scale }, told, named("hybrid", task)).episodes
+        : stage(collectHybrid, { ...distilled, residual, scale }, parameters, named("hybrid", task)).episodes;
     });
     const { alpha: _, ...amount } = h.hybrid;
     const own = tasks.map((task) => {
@@ -276,6 +281,10 @@ export default experiment({
   seeds: [0, 1, 2],
   hyperparameters,
   overrides,
-  presets: { smoke },
+  presets: {
+    smoke,
+    ...pixelPresets,
+    "pixels-smoke": { ...smoke, ...pixelSmoke },
+  },
   graph,
 });

@@ -8,7 +8,7 @@ import type { StageContext } from "../lab/stage.ts";
 import { stream } from "../random.ts";
 import { openBase } from "./chunked_base.ts";
 import { runEpisodes } from "./episode_batch.ts";
-import { openSpecialists, ResidualActor } from "./residual_actor.ts";
+import { type OpenResidual, openSpecialists, ResidualActor } from "./residual_actor.ts";
 import { openWorld, world as settings } from "./world.ts";
 
 /** Where the stage's code starts. */
@@ -37,8 +37,16 @@ export const parameters = z.strictObject({
 });
 
 /** Runs hybrid episodes until enough of them succeeded. */
-export async function run(
+export function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  return collect(context);
+}
+
+/** The same with a specialist opened by `open`; left out: one that sees states. */
+export async function collect(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+  open?: OpenResidual,
 ): Promise<void> {
   const { task: name, tasks, execute, alpha, episodes, attempts, first, lanes } = context.parameters;
   const { weights, normalization, residual, scale } = context.input;
@@ -51,6 +59,7 @@ export async function run(
     scales: [scale],
     tasks: [name],
     lanes,
+    ...(open ? { open } : {}),
   });
   await using pool = await world.pool({ lanes, workers: context.workers });
   const baseSteps = (i: number) =>

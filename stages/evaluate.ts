@@ -5,7 +5,7 @@ import type { StageContext } from "../lab/stage.ts";
 import { openBase } from "./chunked_base.ts";
 import { runEpisodes } from "./episode_batch.ts";
 import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
-import { openSpecialists, ResidualActor } from "./residual_actor.ts";
+import { type OpenResidual, openSpecialists, ResidualActor } from "./residual_actor.ts";
 import { openWorld } from "./world.ts";
 
 /** Where the stage's code starts. */
@@ -27,13 +27,27 @@ export const parameters = z.strictObject({
 });
 
 /** Without `residuals` the base acts alone; otherwise there is one specialist for each task, in their order. */
-export async function run(
+export function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  return evaluate(context);
+}
+
+/** The same with specialists opened by `open`; left out: those that see states. */
+export async function evaluate(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+  open?: OpenResidual,
 ): Promise<void> {
   const { tasks, execute, lanes } = context.parameters;
   const { weights, normalization, residuals, scales } = context.input;
   await using base = await openBase({ ...context, weights, normalization, lanes, execute, tasks });
-  await using specialists = await openSpecialists({ residuals, scales, tasks, lanes });
+  await using specialists = await openSpecialists({
+    residuals,
+    scales,
+    tasks,
+    lanes,
+    ...(open ? { open } : {}),
+  });
   const world = await openWorld(context.parameters.world);
   await using pool = await world.pool({ lanes, workers: context.workers });
   const plans = evaluationPlans(world, context.parameters);
