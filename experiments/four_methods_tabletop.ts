@@ -3,8 +3,8 @@
  * held-out states, and the same budget of environment steps to learn from. What chooses among checkpoints or guidances
  * runs on training states beyond the budget; the report counts it in a column of its own.
  *
- * A seed takes about an hour on two cores: 16 minutes PLD, 9 DSRL-SAC, 20 CFG-Flow, 15 chunk-level RL; three seeds are
- * one night's work at most (BENCHMARKS.md has what was measured).
+ * A seed takes a good hour on two cores: 15 minutes PLD, 10 DSRL-SAC, 20 CFG-Flow, 20 chunk-level RL. Three seeds are
+ * three and a half hours, one night's work with room to spare (sums of what BENCHMARKS.md says of each).
  */
 import { z } from "zod";
 import { experiment, type Graph, type Override } from "../lab/experiment.ts";
