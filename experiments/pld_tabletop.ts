@@ -11,7 +11,6 @@ import * as pld from "../rl/pld.ts";
 import * as clone from "../stages/clone.ts";
 import * as collectHybrid from "../stages/collect_hybrid.ts";
 import * as collectSuccesses from "../stages/collect_successes.ts";
-import * as demonstrate from "../stages/demonstrate.ts";
 import * as distil from "../stages/distil.ts";
 import * as evaluate from "../stages/evaluate.ts";
 import * as pretrainCritic from "../stages/pretrain_critic.ts";
@@ -19,6 +18,7 @@ import { batchSizes } from "../stages/online_batches.ts";
 import * as trainResidual from "../stages/train_residual.ts";
 import type { WorldSettings } from "../stages/world.ts";
 import { pixelPresets, pixels, pixelSmoke, seeing } from "./residual/from_pixels.ts";
+import { demonstrationsOf, exportHybrid, lerobot } from "./lerobot/datasets.ts";
 
 const taskNames = scenes.map(({ task }) => task.name);
 
@@ -62,6 +62,7 @@ export const hyperparameters = z.strictObject({
   }).prefault({}),
   observation: z.enum(["states", "pixels"]).default("states").describe("what the residual sees"),
   pixels: pixels.prefault({}).describe("how it sees pictures, where it does"),
+  lerobot: lerobot.prefault({}),
   rounds: z.int().min(1).max(5).default(1).describe("rounds of specialist and distillation"),
   evaluation: z.strictObject({
     states: z.int().min(1).max(50).default(50).describe("held-out initial states of each task"),
@@ -120,16 +121,12 @@ export function graph(
   };
 
   const demonstrations = tasks.map((task) =>
-    stage(demonstrate, {}, {
-      world,
-      task,
-      episodes: h.demonstrations.episodes,
-      first: 0,
-      lanes: Math.min(8, lanes),
-    }, {
+    demonstrationsOf(stage, {
+      ...h.demonstrations,
+      digest: h.lerobot.demonstrations,
       name: label("demonstrations", 0, task),
-      seed: h.demonstrations.seed,
-    }).episodes
+      ...{ world, task, lanes },
+    })
   );
   const base = policyOf(
     stage(clone, { demonstrations }, { tasks, horizon, flow: h.base.flow }, { name: "base" }),
@@ -179,6 +176,12 @@ export function graph(
       return eyes
         ? eyes.hybrid({ ...distilled, residual, scale }, told, named("hybrid", task)).episodes
         : stage(collectHybrid, { ...distilled, residual, scale }, parameters, named("hybrid", task)).episodes;
+    });
+    exportHybrid(stage, {
+      ...{ settings: h.lerobot, world, lanes, hybrid, specialists },
+      name: label("dataset", round),
+      made: { ...h.hybrid, execute, first: from(first.hybrid) },
+      policy: distilled.weights,
     });
     const { alpha: _, ...amount } = h.hybrid;
     const own = tasks.map((task) => {

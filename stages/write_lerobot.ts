@@ -1,0 +1,201 @@
+/**
+ * Hybrid episodes as a LeRobot data set, v3.0: state, the action that was executed as the label, task, success, T_base,
+ * and pictures where cameras are asked for. The pictures come from replaying the actions, which brings back the same
+ * episode bit for bit; a replay that does not is an error.
+ */
+import { z } from "zod";
+import type { Episode } from "../data/episode.ts";
+import { decodeEpisodes } from "../data/episodes_arrow.ts";
+import type { FrameColumn } from "../data/lerobot_frames.ts";
+import { LeRobotWriter } from "../data/lerobot_write.ts";
+import type { EmbeddedImage } from "../data/parquet_write.ts";
+import { encodePng } from "../data/png.ts";
+import { packTar } from "../data/tar.ts";
+import type { CameraSettings } from "../envs/environment.ts";
+import type { StageContext } from "../lab/stage.ts";
+import { hybridFeatures, hybridFrames, imageFeature } from "./lerobot_columns.ts";
+import { observationRow } from "./recording.ts";
+import { type Actor, rollout } from "./rollout.ts";
+import { openWorld, type World, world as settings } from "./world.ts";
+
+/** Where the stage's code starts. */
+export const entry = import.meta.url;
+/** The episodes; and what acted in them, whose digests stand in the provenance. */
+export const inputs = { hybrid: "episodes[]", policy: "weights", residuals: "weights[]" } as const;
+/** The data set's folder as one file. */
+export const outputs = { dataset: "dataset" } as const;
+
+/** What the stage is told. */
+export const parameters = z.strictObject({
+  world: settings,
+  quantiles: z.enum(["mean", "envelope"]).default("mean")
+    .describe("how episodes' quantiles become the data set's: LeRobot's rule up to 0.6.1, or since"),
+  lanes: z.int().min(1).max(256).describe("episodes replayed together, where there are cameras"),
+  made: z.record(z.string(), z.json()).default({})
+    .describe("settings the episodes were made with: written into the provenance"),
+});
+
+/** Frames per second: the control rate of all worlds. */
+const FPS = 20;
+
+/** Writes the data set, renders where asked, packs it. */
+export async function run(
+  context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
+): Promise<void> {
+  const { world: where, quantiles, lanes, made } = context.parameters;
+  const { hybrid, policy, residuals } = context.input;
+  const files = await Promise.all(hybrid.map(({ path }) => Deno.readFile(path)));
+  const episodes = files.flatMap((bytes) => decodeEpisodes(bytes));
+  const evaluated = episodes.find(({ split }) => split === "evaluation");
+  if (evaluated) {
+    throw new Error(
+      `Cannot write an episode of "${evaluated.task}" from evaluation state ${evaluated.index}: those must never train`,
+    );
+  }
+  const world = await openWorld(where);
+  const cameras = camerasOf(where, episodes);
+  const folder = `${context.scratch()}/dataset`;
+  remove(folder); // what an earlier attempt left
+  const writer = new LeRobotWriter({
+    folder,
+    fps: FPS,
+    features: hybridFeatures(cameras),
+    robot: "panda",
+    quantiles,
+  });
+  const add = (episode: Episode, images: Readonly<Record<string, FrameColumn>>) =>
+    writer.add({ task: world.task(episode.task).language, frames: { ...images, ...hybridFrames(episode) } });
+  if (cameras.length === 0) { for (const episode of episodes) add(episode, {}); }
+  else await render(context, { world, episodes, cameras, lanes, add });
+  const provenance = {
+    world: where,
+    quantiles,
+    seed: context.seed,
+    made,
+    inputs: {
+      hybrid: hybrid.map(({ digest }) => digest),
+      policy: policy.digest,
+      residuals: residuals.map(({ digest }) => digest),
+    },
+  };
+  writer.finish({ "meta/provenance.json": JSON.stringify(provenance, null, 2) + "\n" });
+  context.log(`${writer.episodes} episodes, ${writer.frames} frames`);
+  const path = `${folder}.tar`;
+  remove(path);
+  packTar(folder, path);
+  await context.output.dataset.write({ path });
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** The cameras with their sizes. */
+function camerasOf(
+  { cameras = [] }: z.output<typeof settings>,
+  episodes: readonly Episode[],
+): CameraSettings[] {
+  if (episodes.length === 0) throw new Error("Cannot write a data set of no episodes: give at least one");
+  return cameras.map(({ name, width, height }) => {
+    if (width === undefined || height === undefined) {
+      throw new Error(`Cannot render camera "${name}" for a data set: give its width and height`);
+    }
+    return { name, width, height };
+  });
+}
+
+/** Replays stored actions and keeps what the cameras show before each of them. */
+class Replay implements Actor {
+  readonly #episodes: ReadonlyMap<number, Episode>;
+  readonly images = new Map<number, Record<string, EmbeddedImage[]>>();
+
+  /** Plans carry the number of their episode as `noise`. */
+  constructor(episodes: readonly Episode[]) {
+    this.#episodes = new Map(episodes.entries());
+  }
+
+  begin({ plan: { noise } }: Parameters<Actor["begin"]>[0]): void {
+    this.images.set(noise, {});
+  }
+
+  act(lanes: Parameters<Actor["act"]>[0]): ReturnType<Actor["act"]> {
+    return Promise.resolve(lanes.map((lane) => {
+      if (!lane) return undefined;
+      const { plan: { noise: number }, t, observation } = lane;
+      const episode = this.#episodes.get(number)!;
+      if (t >= episode.length) throw diverged(episode, t);
+      for (const [name, values] of Object.entries(observationRow(observation))) {
+        const stored = episode.columns[name];
+        if (!stored) continue;
+        const width = stored.data.length / stored.shape[0]!;
+        for (let i = 0; i < width; i++) {
+          if (stored.data[t * width + i] !== Math.fround(values[i]!)) throw diverged(episode, t);
+        }
+      }
+      const images = this.images.get(number)!;
+      for (const [camera, { width, height, data }] of Object.entries(observation.images ?? {})) {
+        const bytes = encodePng({ width, height, channels: 3, data });
+        (images[camera] ??= []).push({ bytes, path: `frame-${String(t).padStart(6, "0")}.png` });
+      }
+      return { action: episode.columns.action!.data.slice(t * 7, (t + 1) * 7) };
+    }));
+  }
+}
+
+const diverged = ({ task, index }: Episode, t: number) =>
+  new Error(
+    `Cannot render an episode of "${task}" from state ${index}: its replay differs from the record at step ${t}, the ` +
+      "world must be the one it was recorded in",
+  );
+
+async function render(
+  { workers, progress, interrupted, interruption, spend }: Pick<
+    StageContext<typeof inputs, typeof outputs, unknown>,
+    "workers" | "progress" | "interrupted" | "interruption" | "spend"
+  >,
+  { world, episodes, cameras, lanes, add }: {
+    readonly world: World;
+    readonly episodes: readonly Episode[];
+    readonly cameras: readonly CameraSettings[];
+    readonly lanes: number;
+    readonly add: (episode: Episode, images: Readonly<Record<string, FrameColumn>>) => void;
+  },
+): Promise<void> {
+  const size = Math.min(lanes, episodes.length);
+  await using pool = await world.pool({ lanes: size, workers });
+  const actor = new Replay(episodes), ended = new Map<number, number>();
+  const plan = (i: number) => {
+    const episode = episodes[i];
+    if (!episode) return undefined;
+    const { split, index } = episode;
+    return { task: world.task(episode.task), state: { split, index }, noise: i };
+  };
+  let done = 0, steps = 0;
+  const options = { pool, size, plan, actor, observations: false };
+  for await (const { number, episode: { success, length } } of rollout(options)) {
+    const recorded = episodes[number]!;
+    if (success !== recorded.success || length !== recorded.length) throw diverged(recorded, length);
+    ended.set(number, length);
+    steps += length;
+    // In the order of the episodes, whichever ends first.
+    for (; ended.has(done); done++) {
+      const images = actor.images.get(done)!;
+      add(
+        episodes[done]!,
+        Object.fromEntries(
+          cameras.map((
+            { name },
+          ) => [imageFeature(name), { kind: "images", values: images[name] ?? [] } as const]),
+        ),
+      );
+      actor.images.delete(done);
+    }
+    progress({ done, total: episodes.length, unit: "episodes" });
+    if (interrupted()) throw interruption();
+  }
+  spend({ environmentSteps: steps });
+}
