@@ -106,6 +106,21 @@ export interface Override {
   readonly reason: string;
 }
 
+/** Something that no command of this repository brings, and that a run needs: `exp doctor NAME` tells of it. */
+export interface Need {
+  /** What it is, e.g. "checkpoint". */
+  readonly name: string;
+  /** What exactly is needed. */
+  readonly detail: string;
+  /** The command that gets it, in words where there is none. */
+  readonly mend: string;
+  /** How this machine is asked for it; left out where it cannot be: the need is then only told. */
+  readonly check?: { readonly kind: "gpu"; readonly gigabytes: number } | {
+    readonly kind: "file";
+    readonly path: string;
+  };
+}
+
 /** An experiment module's default export. */
 export interface Experiment<S extends z.ZodObject = z.ZodObject> {
   /** The file's name with dashes: experiments/pld_tabletop.ts is "pld-tabletop". */
@@ -120,6 +135,8 @@ export interface Experiment<S extends z.ZodObject = z.ZodObject> {
   readonly hyperparameters: S;
   /** Departures from the methods' defaults; presets and the command line go over them. */
   readonly overrides?: readonly Override[];
+  /** What its defaults need beside what its stages ask for. */
+  readonly needs?: readonly Need[];
   /** Values by path, by preset. "smoke" runs the whole graph in under a minute. */
   readonly presets: Readonly<Record<string, Readonly<Record<string, Json>>>> & {
     readonly smoke: Readonly<Record<string, Json>>;

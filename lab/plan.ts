@@ -74,6 +74,8 @@ export interface Plan {
   readonly expectations?: NonNullable<Graph["expectations"]>;
   /** Methods to set side by side; absent when there are none. */
   readonly methods?: readonly { readonly label: string; readonly progress: readonly Edge[] }[];
+  /** What no command of this repository brings; absent when there is nothing. */
+  readonly needs?: NonNullable<Experiment["needs"]>;
   /** Hash of what was declared: name, version, hyperparameters and graph; the same for every seed. */
   readonly definition: string;
 }
@@ -118,6 +120,7 @@ export function plan(experiment: Experiment, request: Request): Plan {
     ...comparisons,
     ...expectations,
     ...methods,
+    ...(experiment.needs ? { needs: experiment.needs } : {}),
   };
   return { ...made, definition: documentHash(declaration(made)) };
 }

@@ -66,15 +66,22 @@ export const presets = {
   "dsrl-aloha": {
     source: "nakamotoo/dsrl_pi0: examples/scripts/run_aloha.sh",
     values: {
-      ...learner({ ...common, ...ensemble, buffer: 60_000, magnitude: 2, targetEntropy: 0 }),
+      ...learner({ ...common, ...ensemble, buffer: 150_000, magnitude: 2, targetEntropy: 0 }),
       "noise.shape": "repeated",
       "base.execute": 50,
       "online.updatesPerQuery": 20,
       "online.start": 1000,
-      "online.steps": 3_000_000,
+      // 3,000,000 gradient steps at 20 a query of 50 environment steps.
+      "online.steps": 7_500_000,
       "online.lanes": 1,
+      "online.evaluateEvery": 25_000,
+      "online.evaluationEpisodes": 10,
     },
-    departures: ["the buffer there holds max_steps / 50 queries"],
+    departures: [
+      "budgets there count gradient steps, 20 for each query of 50 environment steps",
+      "updates there come after each episode, here after each query",
+      "pictures there are scaled to 64 pixels with Pillow's bicubic filter, here with its bilinear one",
+    ],
   },
   "dsrl-franka": {
     source: "nakamotoo/dsrl_pi0: examples/scripts/run_real.sh, examples/launch_train_real.py",

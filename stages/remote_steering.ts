@@ -21,8 +21,10 @@ export interface RemoteSteeringOptions {
   readonly actionSize: number;
   /** Actions executed of each chunk. */
   readonly execute: number;
-  /** Extents of the policy's noise: rows H, each of W numbers. w is one row, repeated. */
+  /** Extents of the policy's noise: rows H, each of W numbers. */
   readonly noise: readonly [number, number];
+  /** Rows of w: one, repeated, or all H. */
+  readonly rows: number;
   /** Seed of the draws. */
   readonly seed: number;
   /** Chooses w. */
@@ -102,7 +104,8 @@ export class RemoteSteering implements SteeredChunks, Actor {
   async refresh(lanes: readonly (Lane | undefined)[]): Promise<void> {
     const due = lanes.filter((lane): lane is Lane => lane !== undefined && this.due(lane.index));
     if (due.length === 0) return;
-    const { lanes: count, noise: [, width], seed, steering } = this.#options;
+    const { lanes: count, noise: [, row], rows, seed, steering } = this.#options;
+    const width = rows * row;
     const draws = ndarray([count, width]);
     const observed: (Record<string, Float32Array> | undefined)[] = Array(count).fill(undefined);
     for (const lane of due) {
@@ -113,13 +116,13 @@ export class RemoteSteering implements SteeredChunks, Actor {
     }
     const w = await steering.choose(observed, draws);
     for (const lane of due) {
-      const row = w.data.slice(lane.index * width, (lane.index + 1) * width);
+      const chosen = w.data.slice(lane.index * width, (lane.index + 1) * width);
       const cursor = this.#cursors[lane.index]!;
       cursor.query = {
         observed: observed[lane.index]!,
         features: NOTHING,
-        w: row,
-        chunk: await this.#ask(lane, row),
+        w: chosen,
+        chunk: await this.#ask(lane, chosen),
       };
       cursor.used = 0;
       cursor.queries++;
@@ -127,14 +130,14 @@ export class RemoteSteering implements SteeredChunks, Actor {
   }
 
   async #ask({ observation, plan: { task } }: Lane, w: Float32Array): Promise<Float32Array> {
-    const { infer, view, noise: [rows, width], actionSize, execute } = this.#options;
-    const noise = new Float32Array(rows * width);
-    spread(w, 1, rows, noise);
-    const question = { ...view(observation, task.language), noise: wireArray([rows, width], noise) };
-    const { horizon, actions } = actionsOf(await infer(question), actionSize);
-    if (horizon < execute) {
+    const { infer, view, noise: [horizon, width], rows, actionSize, execute } = this.#options;
+    const noise = new Float32Array(horizon * width);
+    spread(w, rows, horizon, noise);
+    const question = { ...view(observation, task.language), noise: wireArray([horizon, width], noise) };
+    const { horizon: sent, actions } = actionsOf(await infer(question), actionSize);
+    if (sent < execute) {
       throw new Error(
-        `Cannot execute ${execute} actions of a chunk: the policy server sends ${horizon}; query more often`,
+        `Cannot execute ${execute} actions of a chunk: the policy server sends ${sent}; query more often`,
       );
     }
     return actions;

@@ -9,7 +9,9 @@ import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
 import chunkBriefTabletop from "../experiments/chunk_brief_tabletop.ts";
 import chunkRlLiberoSpatial from "../experiments/chunk_rl_libero_spatial.ts";
 import chunkRlTabletop from "../experiments/chunk_rl_tabletop.ts";
+import dsrlAloha from "../experiments/dsrl_aloha.ts";
 import dsrlLibero9057 from "../experiments/dsrl_libero_90_57.ts";
+import dsrlLiberoPi0 from "../experiments/dsrl_libero_pi0.ts";
 import dsrlNaTabletop from "../experiments/dsrl_na_tabletop.ts";
 import dsrlTabletop from "../experiments/dsrl_tabletop.ts";
 import evalLibero from "../experiments/eval_libero.ts";
@@ -35,7 +37,9 @@ const experiments = [
   riptLaplaceTabletop,
   dsrlTabletop,
   dsrlNaTabletop,
+  dsrlAloha,
   dsrlLibero9057,
+  dsrlLiberoPi0,
   evalLibero,
   fourMethodsTabletop,
   qcTabletop,
