@@ -20,6 +20,36 @@ Deno.test("run reports further comparisons, of one seed and over seeds", async (
   assert.equal(seeds.uplift.at(-1).label, "loaded over control");
 });
 
+Deno.test("run sets methods side by side, of one seed and over seeds, and again from the store", async () => {
+  await using folder = await temporary();
+  const args = ["run", "tiny-methods", "--experiments", "tests/lab_reports/", "--store", folder.path];
+  const one = await exp([...args, "--seed", "0"]);
+  assert.equal(one.code, 0, one.stderr);
+  assert.match(one.stdout, /\nslow .* 200 +100 +200 +\d/);
+  const both = await exp([...args, "--seed", "0,1", "--json"]);
+  const { methods } = JSON.parse(both.stdout).seeds;
+  assert.deepEqual(
+    methods.methods.map(({ label, episodes, cost }: { label: string; episodes: number; cost: object }) => {
+      const { seconds: _, ...steps } = cost as { seconds: number };
+      return { label, episodes, ...steps };
+    }),
+    [
+      { label: "slow", episodes: 80, environmentSteps: 200, choosingSteps: 100, gradientSteps: 200 },
+      { label: "fast", episodes: 80, environmentSteps: 100, choosingSteps: 50, gradientSteps: 100 },
+    ],
+  );
+  const figures = () =>
+    [...Deno.readDirSync(join(folder.path, "reports"))].filter(({ name }) => name.includes("seeds")).map((
+      { name },
+    ) => Deno.readTextFileSync(join(folder.path, "reports", name, "methods_over_environment_steps.svg")));
+  const [drawn] = figures();
+  assert.match(drawn!, /slow: 60\.0 % after 200, in the end/);
+  await Deno.remove(join(folder.path, "reports"), { recursive: true });
+  const again = await exp([...args, "--seed", "0,1"]);
+  assert.match(again.stdout, /\nfast over slow +[+-]/);
+  assert.deepEqual(figures(), [drawn]);
+});
+
 Deno.test("a report that cannot be written is printed; one line says so, exit 1", async () => {
   await using folder = await temporary();
   await Deno.writeTextFile(join(folder.path, "reports"), "in the way");
