@@ -88,7 +88,17 @@ export function graph(
 }
 
 /** What the tabletop needs otherwise than the brief, QC and openpi. */
-export const overrides: readonly Override[] = [...bestOfNOverrides, ...learnerOverrides("policy")];
+export const overrides: readonly Override[] = [
+  ...bestOfNOverrides,
+  ...learnerOverrides("policy").filter(({ path }) => path !== "policy.steps"),
+  { path: "policy.steps", value: 8000, reason: "half of what distillation takes: four policies are trained" },
+  {
+    path: "beta",
+    value: 0.3,
+    reason: "advantages under -1/0 deviate by about 3: at 1 a twentieth of the chunks has the weight",
+  },
+  { path: "betas", value: [0, 0.1, 1], reason: "around 0.3" },
+];
 
 /** Budgets under which the whole graph runs in less than a minute; the figures mean nothing. */
 export const smoke = {
@@ -111,7 +121,7 @@ export default experiment({
   presets: {
     smoke,
     qc,
-    "iql-chunk": { ...iqlChunk, "beta": 10 },
+    "iql-chunk": { ...iqlChunk, "beta": 10, "betas": [3] },
     // The brief's values where they have a meaning here; its own losses are chunk-brief-tabletop's.
     brief: { "learner.batch": 32, "learner.width": 512, "policy.batch": 32, "beta": 1 },
   },
