@@ -1,12 +1,13 @@
 /** `exp show`: the plan of an experiment or of a stored run, its stages, outputs and success table. */
 import { UsageError } from "../lab/errors.ts";
+import type { Request } from "../lab/overrides.ts";
 import type { Plan } from "../lab/plan.ts";
 import { asRun, type StageStatus, status, statusOfRun, summarize } from "../lab/status.ts";
 import type { Store } from "../lab/store.ts";
 import { duration } from "./progress.ts";
 import { parameterRows, parameterTable } from "./parameters.ts";
-import { reportOn } from "./report.ts";
-import { oneRequest, type RequestOptions, type Session } from "./session.ts";
+import { type ReportedSeed, reportOn, reportOnSeeds } from "./report.ts";
+import { oneRequest, type RequestOptions, requests, type Session } from "./session.ts";
 import { short, size, table } from "./table.ts";
 
 /** Options of `show` alone. */
@@ -20,16 +21,10 @@ export async function showCommand(
   options: ShowOptions,
   session: Session,
 ): Promise<number> {
-  const { store, catalog, json } = session;
-  let plan: Plan;
-  let stages: StageStatus[];
-  if (/^[0-9a-f]{6,64}$/.test(subject) && !catalog.names.includes(subject)) {
-    ({ plan, stages } = findRun(subject, store));
-  } else {
-    const planned = await catalog.plan(subject, await oneRequest(options), store);
-    plan = planned.plan;
-    stages = status(plan, planned.graph, store);
-  }
+  const { store, json } = session;
+  const asked = await requests(options);
+  if (asked.length > 1 && !options.parameters) return showSeeds(subject, asked, session);
+  const { plan, stages } = await find(subject, await oneRequest(options), session);
   if (options.parameters) {
     const rows = parameterRows(plan);
     console.log(json ? JSON.stringify({ parameters: rows }, null, 2) : parameterTable(rows));
@@ -100,13 +95,48 @@ export async function showCommand(
   return code;
 }
 
-function findRun(head: string, store: Store): { plan: Plan; stages: StageStatus[] } {
+/** What several seeds say together, from what is stored: the code may be another one by now where a hash is given. */
+async function showSeeds(subject: string, asked: readonly Request[], session: Session): Promise<number> {
+  const { store, json } = session;
+  const plans: Plan[] = [];
+  const reports: ReportedSeed[] = [];
+  for (const request of asked) {
+    const { plan, stages } = await find(subject, request, session);
+    const run = asRun(stages);
+    const reported = run && await reportOn(plan, run.stages, run.result, store);
+    if (!reported) {
+      throw new UsageError(
+        `Cannot show seeds ${asked.map(({ seed }) => seed).join(", ")} of "${subject}" together: seed ` +
+          `${plan.seed} is ${run ? "without evaluations" : "not finished"} in this store under this code`,
+      );
+    }
+    plans.push(plan);
+    reports.push(reported);
+  }
+  const { report, failure } = await reportOnSeeds(plans, reports, store);
+  console.log(json ? JSON.stringify(report.json, null, 2) : report.console);
+  if (failure) console.error(failure);
+  return failure ? 1 : 0;
+}
+
+/** The plan that a name stands for under a request, or the run that a hash does, with its stages. */
+async function find(subject: string, request: Request, { store, catalog }: Session) {
+  if (/^[0-9a-f]{6,64}$/.test(subject) && !catalog.names.includes(subject)) {
+    return findRun(subject, store, request.seed);
+  }
+  const { plan, graph } = await catalog.plan(subject, request, store);
+  return { plan, stages: status(plan, graph, store) };
+}
+
+function findRun(head: string, store: Store, seed?: number): { plan: Plan; stages: StageStatus[] } {
   const runs = [...store.runs(), ...store.history().map(({ run }) => run)];
   const found = runs.filter(({ plan, keys, result }) =>
+    (seed === undefined || plan.seed === seed) &&
     [plan.definition, result ?? "", ...Object.values(keys)].some((hash) => hash.startsWith(head))
   );
   if (found.length === 0) {
-    throw new UsageError(`Cannot find a run by "${head}": exp list shows the experiments`);
+    const which = seed === undefined ? "" : ` with seed ${seed}`;
+    throw new UsageError(`Cannot find a run by "${head}"${which}: exp list shows the experiments`);
   }
   const newest = found.reduce((a, b) => a.created >= b.created ? a : b);
   return { plan: newest.plan, stages: statusOfRun(newest.plan, newest.keys, store) };

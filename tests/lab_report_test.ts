@@ -48,6 +48,20 @@ Deno.test("run sets methods side by side, of one seed and over seeds, and again 
   const again = await exp([...args, "--seed", "0,1"]);
   assert.match(again.stdout, /\nfast over slow +[+-]/);
   assert.deepEqual(figures(), [drawn]);
+
+  // show says the same, by name and by the definition's hash; it runs nothing.
+  const show = (subject: string, seeds: string) =>
+    exp(["show", subject, "--seed", seeds, ...args.slice(2), "--json"]);
+  const { definition } = JSON.parse(both.stdout).runs[0];
+  for (const subject of ["tiny-methods", definition.slice(0, 12)]) {
+    const { code, stdout, stderr } = await show(subject, "0,1");
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout), JSON.parse(both.stdout).seeds);
+  }
+  const missing = await show("tiny-methods", "0,1,2");
+  assert.deepEqual([missing.code, missing.lines], [2, [
+    'Cannot show seeds 0, 1, 2 of "tiny-methods" together: seed 2 is not finished in this store under this code',
+  ]]);
 });
 
 Deno.test("a report that cannot be written is printed; one line says so, exit 1", async () => {
