@@ -6,6 +6,7 @@ import { alohaTasks, gymCommand, JOINTS, openAloha } from "../envs/aloha.ts";
 import { type AlohaFingerprint, alohaFingerprint, alohaPython } from "../envs/aloha_install.ts";
 import type { CameraSettings, Task } from "../envs/environment.ts";
 import type { Renderer } from "../envs/libero_protocols.ts";
+import { checked, type SimulatorCheck } from "./simulator_check.ts";
 import type { World } from "./world.ts";
 
 /** How ALOHA is set up. */
@@ -59,4 +60,12 @@ export function describe({ steps, cameras = [], every, renderer = "osmesa" }: Al
       cameras.map(({ name, width, height }) => `${name} (${width} x ${height})`).join(" and ")
     } by ${renderer}, every ${every} steps`;
   return `ALOHA (gym-aloha): ${steps} steps at 50 Hz, 14 joint positions, objects placed by a seed of each state, ${sees}`;
+}
+
+/** What `exp doctor` tells of it. */
+export function checks(settings: AlohaSettings): SimulatorCheck[] {
+  return [checked("aloha", "deno task setup:aloha", () => {
+    const { packages } = fingerprint(settings);
+    return `gym-aloha ${packages["gym-aloha"]}, mujoco ${packages.mujoco}`;
+  })];
 }

@@ -16,6 +16,7 @@ import {
 } from "../envs/libero_protocols.ts";
 import { readScene } from "../envs/libero_scene.ts";
 import { liberoTasks } from "../envs/libero_tasks.ts";
+import { checked, type SimulatorCheck } from "./simulator_check.ts";
 import type { World } from "./world.ts";
 
 /** Which LIBERO a stage acts in. */
@@ -91,4 +92,19 @@ export function describe(settings: LiberoSettings): string {
 function camerasOf({ protocol, cameras = [] }: LiberoSettings): Camera[] {
   const { resolution } = protocols[protocol];
   return cameras.map(({ name, width = resolution, height = resolution }) => ({ name, width, height }));
+}
+
+/** What `exp doctor` tells of it: environment and assets, then the suite. */
+export function checks(settings: LiberoSettings): SimulatorCheck[] {
+  const installation = checked("libero", "deno task setup:libero", () => {
+    const { packages } = installed();
+    return `mujoco ${packages.mujoco}, robosuite ${packages.robosuite}, assets in ${libero().root}`;
+  });
+  if (!installation.ok) return [installation];
+  const mend = "set LIBERO_ASSETS to a folder that has the suite, or run deno task setup:libero --download";
+  const suite = checked(`suite ${settings.suite}`, mend, () => {
+    const tasks = liberoTasks(libero().root, settings.suite, protocols[settings.protocol]);
+    return `${tasks.size} tasks`;
+  });
+  return [installation, suite];
 }

@@ -44,6 +44,8 @@ const NOTHING = new Float32Array(1);
 export class RemoteSteering implements SteeredChunks, Actor {
   readonly #options: RemoteSteeringOptions;
   readonly #cursors: Cursor[];
+  /** Whether the policy was seen to obey the noise it is sent. */
+  #obeys = false;
 
   /** Starts all lanes without a chunk. */
   constructor(options: RemoteSteeringOptions) {
@@ -115,6 +117,7 @@ export class RemoteSteering implements SteeredChunks, Actor {
       observed[index] = steering.observe(lane);
     }
     const w = await steering.choose(observed, draws);
+    if (!this.#obeys) await this.#assertObeys(due[0]!);
     for (const lane of due) {
       const chosen = w.data.slice(lane.index * width, (lane.index + 1) * width);
       const cursor = this.#cursors[lane.index]!;
@@ -141,6 +144,24 @@ export class RemoteSteering implements SteeredChunks, Actor {
       );
     }
     return actions;
+  }
+
+  /** A server that ignores what it does not know answers all the same, and nothing would ever be learned. */
+  async #assertObeys(lane: Lane): Promise<void> {
+    const { noise: [, row], rows } = this.#options;
+    const [one, same, other] = [
+      await this.#ask(lane, new Float32Array(rows * row).fill(0.5)),
+      await this.#ask(lane, new Float32Array(rows * row).fill(0.5)),
+      await this.#ask(lane, new Float32Array(rows * row).fill(-0.5)),
+    ];
+    const apart = (a: Float32Array, b: Float32Array) => Math.max(...a.map((x, i) => Math.abs(x - b[i]!)));
+    if (apart(one, same) > 0.1 * apart(one, other) || apart(one, other) === 0) {
+      throw new Error(
+        'Cannot steer this policy server: its actions do not follow the "noise" it is sent; pass it on to the policy ' +
+          "(docs/openpi.md)",
+      );
+    }
+    this.#obeys = true;
   }
 
   async act(lanes: readonly (Lane | undefined)[]): Promise<readonly (Decision | undefined)[]> {

@@ -6,6 +6,7 @@ import { OpenpiClient, plain } from "../policies/openpi.ts";
 import * as aloha from "./aloha_world.ts";
 import * as libero from "./libero_world.ts";
 import { apiKey } from "./openpi_key.ts";
+import type { SimulatorCheck } from "./simulator_check.ts";
 import { type ServedSettings, TINY } from "./served_policy.ts";
 import { tinyPi0 } from "./tiny_pi0.ts";
 
@@ -36,4 +37,29 @@ export function describe({ world, url, label }: ServedSettings): string {
     ? aloha.describe(world)
     : `the ${world.name} with images`;
   return `${where}; policy "${label}" served at ${url}: evidence, the server's word is not in the hashes`;
+}
+
+/** What `exp doctor` tells of them: the world, then the server. */
+export async function checks({ world, url, label }: ServedSettings): Promise<SimulatorCheck[]> {
+  const worlds = world.name === "libero"
+    ? libero.checks(world)
+    : world.name === "aloha"
+    ? aloha.checks(world)
+    : [];
+  if (url === TINY) return worlds;
+  const server = {
+    name: "policy server",
+    mend: `start a server of ${label} there, or name another by policy.url`,
+  };
+  try {
+    using client = await OpenpiClient.connect({ url, apiKey: apiKey(), deadlines: DEADLINES });
+    const said = JSON.stringify(plain(client.metadata));
+    return [...worlds, { ...server, ok: true, detail: `${url} answers, it says ${said}` }];
+  } catch (error) {
+    return [...worlds, {
+      ...server,
+      ok: false,
+      detail: error instanceof Error ? error.message : String(error),
+    }];
+  }
 }

@@ -5,7 +5,8 @@ import { firstLine, UsageError } from "../lab/errors.ts";
 import { suggestion } from "../lab/nearest.ts";
 import { probe as probeDevice } from "../lab/device.ts";
 import { liberoChecks } from "./doctor_libero.ts";
-import type { Session } from "./session.ts";
+import { experimentChecks } from "./doctor_experiment.ts";
+import type { RequestOptions, Session } from "./session.ts";
 import { size } from "./table.ts";
 
 /** One line of the doctor. */
@@ -28,13 +29,19 @@ const topics: Record<string, (session: Session) => Promise<Check[]>> = {
   gpu: async () => [...(await probeDevice("cuda")).checks],
 };
 
-/** Prints one line a check; fails when one does. */
-export async function doctorCommand(names: readonly string[], session: Session): Promise<number> {
+/** Checks topics, or what experiments need under the given options; prints one line a check and fails when one does. */
+export async function doctorCommand(
+  names: readonly string[],
+  options: RequestOptions,
+  session: Session,
+): Promise<number> {
   const checks: Check[] = [];
   for (const name of names.length > 0 ? names : ["base"]) {
     const topic = Object.hasOwn(topics, name) ? topics[name] : undefined;
-    if (!topic) throw new UsageError(`Cannot check "${name}"${suggestion(name, Object.keys(topics))}`);
-    checks.push(...await topic(session));
+    const known = [...Object.keys(topics), ...session.catalog.names];
+    if (topic) checks.push(...await topic(session));
+    else if (known.includes(name)) checks.push(...await experimentChecks(name, options, session));
+    else throw new UsageError(`Cannot check "${name}"${suggestion(name, known)}`);
   }
   const ok = checks.every((check) => check.ok);
   if (session.json) console.log(JSON.stringify({ ok, checks }, null, 2));

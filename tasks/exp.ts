@@ -190,12 +190,12 @@ asking(
     exitCode = await dataCommand(action, subject, options, session);
   });
 
-verb("doctor", "what this machine can run, what is missing, and the command that mends it")
-  .argument("[topics...]")
-  .action(async (topics, _, command) => {
+asking("doctor", "what this machine can run, or an experiment needs of it; what is missing, and the mend")
+  .argument("[topics or experiments...]")
+  .action(async (topics, options, command) => {
     const { doctorCommand } = await import("./doctor.ts");
     using session = openSession(command.optsWithGlobals());
-    exitCode = await doctorCommand(topics, session);
+    exitCode = await doctorCommand(topics, options, session);
   });
 
 try {

@@ -30,7 +30,7 @@ export const openpiServer = (config: string): readonly Need[] => [
       `--policy.dir=gs://openpi-assets/checkpoints/${config}`,
   },
   {
-    name: "gpu",
+    name: "policy server's gpu",
     detail: "pi0 in bfloat16 takes 8 GB where its server runs, here or elsewhere",
     mend: "run the server on a machine with a GPU, and set policy.url to it",
     check: { kind: "gpu", gigabytes: 8 },
