@@ -67,6 +67,7 @@ export async function policyServeCommand(
       port,
       apiKey: token,
       signal: stop.signal,
+      clock: () => performance.now(),
       note: (line) => console.error(line),
       listening: (port) => {
         const url = `ws://${address}:${port}`;
