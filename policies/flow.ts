@@ -30,6 +30,7 @@ import { initializeMlp, siluMlp } from "../nn/mlp.ts";
 import { adamW, clipByGlobalNorm, initializeAdamW, polyak } from "../nn/optimizer.ts";
 import { copied, entry, moved, part, shapesOf } from "../nn/weights.ts";
 import { Stream } from "../random.ts";
+import { initializeTransformer, isTransformer, transformerVelocity } from "./flow_transformer.ts";
 
 /** Network and training of a flow policy; the defaults train a tabletop base in under a minute. */
 export const hyperparameters = z.strictObject({
@@ -42,8 +43,11 @@ export const hyperparameters = z.strictObject({
   weightDecay: z.number().min(0).default(1e-4).describe("AdamW decay"),
   clipNorm: z.number().positive().default(1).describe("Global gradient norm"),
   ema: z.number().min(0).max(1).default(0.999).describe("Decay of the averaged weights, those that act"),
-  layers: z.int().min(1).default(3).describe("Hidden layers, SiLU"),
-  width: z.int().min(1).default(256).describe("Units of a hidden layer"),
+  network: z.enum(["mlp", "transformer"]).default("mlp")
+    .describe("mlp: of the whole chunk at once; transformer: a token for each action"),
+  layers: z.int().min(1).default(3).describe("Hidden layers, SiLU; blocks of a transformer"),
+  width: z.int().min(1).default(256).describe("Units of a hidden layer; numbers of a token"),
+  heads: z.int().min(1).default(4).describe("Heads of a transformer's attention"),
 });
 /** Parsed hyperparameters. */
 export type Hyperparameters = z.output<typeof hyperparameters>;
@@ -73,8 +77,11 @@ function timeFeatures(time: Tensor): Tensor {
   return concat([sin(phase), cos(phase)], 1);
 }
 
-/** v(o, x_t, t): features [B, F], chunk [B, H, A], time [B] → [B, H, A]; the weights are "velocity/…". */
+/**
+ * v(o, x_t, t): features [B, F], chunk [B, H, A], time [B] → [B, H, A]; the weights "velocity/…" say which network it is.
+ */
 export function velocity(weights: Weights, features: Tensor, chunk: Tensor, time: Tensor): Tensor {
+  if (isTransformer(weights)) return transformerVelocity(weights, features, chunk, timeFeatures(time));
   const [batch, horizon, width] = chunk.shape as [number, number, number];
   const flat = reshape(chunk, [batch, horizon * width]);
   const out = siluMlp(weights, "velocity", concat([features, flat, timeFeatures(time)], 1));
@@ -169,6 +176,10 @@ export function updateShapes(sizes: Sizes, h: Hyperparameters): { state: Shapes;
 
 /** A learner state with fresh weights: the last layer is zero, so that the first velocity is 0. */
 export function initialize(stream: Stream, sizes: Sizes, h: Hyperparameters): Tensors {
+  if (h.network === "transformer") {
+    const network = { width: h.width, heads: h.heads, blocks: h.layers };
+    return fineTune(initializeTransformer(stream, { ...sizes, time: 2 * FREQUENCIES }, network));
+  }
   const chunk = sizes.horizon * sizes.action;
   const input = sizes.features + chunk + 2 * FREQUENCIES;
   const hidden = Array<number>(h.layers).fill(h.width);

@@ -63,10 +63,15 @@ Deno.test("sample() is ten Euler steps of the reference", () => {
   );
 });
 
-Deno.test("a new policy has velocity 0: it returns its noise", () => {
-  const fresh = eager(flow.initialize(stream(1, "weights"), sizes, h));
-  assert.deepEqual(numbers(flow.sample(fresh, b.features, b.noise)), numbers(b.noise));
-});
+const transformer = { ...h, network: "transformer", heads: 2, layers: 2 } as const;
+const networks = { "": h, " of a transformer": transformer };
+
+for (const [of, h] of Object.entries(networks)) {
+  Deno.test(`a new policy${of} has velocity 0: it returns its noise`, () => {
+    const fresh = eager(flow.initialize(stream(1, "weights"), sizes, h));
+    assert.deepEqual(numbers(flow.sample(fresh, b.features, b.noise)), numbers(b.noise));
+  });
+}
 
 Deno.test("learningRate() warms up, then falls along a cosine to 0", () => {
   const settings = flow.hyperparameters.parse({ steps: 1100, warmup: 100, learningRate: 1 });
@@ -97,39 +102,41 @@ function batches(draws: Stream, count: number): Tensors {
   return { features: features!, noise: noise!, actions, time, weight };
 }
 
-Deno.test("update() learns; its average follows; fine-tuning starts from the acting weights", async () => {
-  const program = compileUpdate(flow.update(h), flow.updateShapes(sizes, h));
-  const start = flow.initialize(stream(2, "weights"), sizes, h);
-  await using learner = await Learner.create(program, start);
-  const { loss } = await learner.update(batches(stream(2, "batches"), 200));
-  const mean = (part: Float32Array) => part.reduce((total, v) => total + v, 0) / part.length;
-  assert.ok(mean(loss!.data.subarray(180)) < 0.6 * mean(loss!.data.subarray(0, 20)), String(loss!.data));
-  assert.deepEqual([...learner.state["step"]!.data], [200]);
+for (const [of, h] of Object.entries(networks)) {
+  Deno.test(`update()${of} learns; its average follows; fine-tuning starts from the acting weights`, async () => {
+    const program = compileUpdate(flow.update(h), flow.updateShapes(sizes, h));
+    const start = flow.initialize(stream(2, "weights"), sizes, h);
+    await using learner = await Learner.create(program, start);
+    const { loss } = await learner.update(batches(stream(2, "batches"), 200));
+    const mean = (part: Float32Array) => part.reduce((total, v) => total + v, 0) / part.length;
+    assert.ok(mean(loss!.data.subarray(180)) < 0.6 * mean(loss!.data.subarray(0, 20)), String(loss!.data));
+    assert.deepEqual([...learner.state["step"]!.data], [200]);
 
-  const acting = flow.acting(learner.state);
-  assert.deepEqual(Object.keys(acting).sort(), Object.keys(part(start, "velocity")).sort());
-  const again = flow.fineTune(acting);
-  assert.deepEqual(Object.keys(again).sort(), Object.keys(start).sort());
-  for (const [name, x] of Object.entries(again)) {
-    if (name.startsWith("velocity/")) assert.deepEqual(x, acting[name]);
-    else if (name.startsWith("ema/")) assert.deepEqual(x, learner.state[name]);
-    else assert.ok(x.data.every((v) => v === 0), name);
-  }
-});
+    const acting = flow.acting(learner.state);
+    assert.deepEqual(Object.keys(acting).sort(), Object.keys(part(start, "velocity")).sort());
+    const again = flow.fineTune(acting);
+    assert.deepEqual(Object.keys(again).sort(), Object.keys(start).sort());
+    for (const [name, x] of Object.entries(again)) {
+      if (name.startsWith("velocity/")) assert.deepEqual(x, acting[name]);
+      else if (name.startsWith("ema/")) assert.deepEqual(x, learner.state[name]);
+      else assert.ok(x.data.every((v) => v === 0), name);
+    }
+  });
 
-Deno.test("a compiled update is the eager one", async () => {
-  const shapes = flow.updateShapes(sizes, h);
-  const start = flow.initialize(stream(3, "weights"), sizes, h);
-  start["step"]!.data[0] = 5;
-  const batch = batches(stream(3, "batches"), 1);
-  await using learner = await Learner.create(compileUpdate(flow.update(h), shapes), start);
-  const traced = await learner.update(batch);
-  const rows = Object.entries(shapes.batch).map(([name, shape]) =>
-    [name, { ...batch[name]!, shape }] as const
-  );
-  const { state, metrics } = flow.update(h)(eager(start), eager(Object.fromEntries(rows)));
-  assertClose(traced["loss"]!.data, numbers(metrics.loss), 1e-5, "loss");
-  for (const [name, value] of Object.entries(state)) {
-    assertClose(learner.state[name]!.data, numbers(value), 1e-4, name);
-  }
-});
+  Deno.test(`a compiled update${of} is the eager one`, async () => {
+    const shapes = flow.updateShapes(sizes, h);
+    const start = flow.initialize(stream(3, "weights"), sizes, h);
+    start["step"]!.data[0] = 5;
+    const batch = batches(stream(3, "batches"), 1);
+    await using learner = await Learner.create(compileUpdate(flow.update(h), shapes), start);
+    const traced = await learner.update(batch);
+    const rows = Object.entries(shapes.batch).map(([name, shape]) =>
+      [name, { ...batch[name]!, shape }] as const
+    );
+    const { state, metrics } = flow.update(h)(eager(start), eager(Object.fromEntries(rows)));
+    assertClose(traced["loss"]!.data, numbers(metrics.loss), 1e-5, "loss");
+    for (const [name, value] of Object.entries(state)) {
+      assertClose(learner.state[name]!.data, numbers(value), 1e-4, name);
+    }
+  });
+}

@@ -33,8 +33,9 @@ const normalization = {
 } as const;
 
 /** A policy as `flow.initialize` makes it, with a last layer that is not zero. */
-function randomPolicy() {
-  const made = flow.acting(flow.initialize(stream(3, "weights"), sizes, flow.hyperparameters.parse({})));
+function randomPolicy(network: object = {}) {
+  const h = flow.hyperparameters.parse(network);
+  const made = flow.acting(flow.initialize(stream(3, "weights"), sizes, h));
   stream(3, "last").fillNormal(made["velocity/out/kernel"]!.data);
   return made;
 }
@@ -55,6 +56,23 @@ Deno.test("a new condition leaves the base as it is, bit for bit, under every gu
       );
     }
   }
+});
+
+Deno.test("a transformer takes a condition too: new, it changes nothing; moved, the branches differ", async () => {
+  const base = randomPolicy({ network: "transformer", width: 16, layers: 2, heads: 2 });
+  // Fresh modulations hide the condition: the last one is opened.
+  stream(4, "last").fillNormal(base["velocity/last/kernel"]!.data);
+  const conditional = withCondition(base);
+  const { features, noise } = normals(stream(5, "x"), { features: [2, 20], noise: [2, 16, 7] });
+  const sampled = async (weights: typeof base, s?: number) => {
+    const options = { batch: 2, threads: 1, ...(s === undefined ? {} : { sampler: guided(s) }) };
+    await using policy = await FlowPolicy.open(weights, normalization, options);
+    return (await policy.sample(features!, noise!)).data;
+  };
+  const wanted = await sampled(base);
+  assertClose(await sampled(conditional, 1.5), wanted, 1e-6, "new condition");
+  stream(6, "condition").fillNormal(conditional[CONDITION]!.data);
+  assert.notDeepEqual(await sampled(conditional, 1), await sampled(conditional, 0));
 });
 
 Deno.test("withCondition() adds two zero rows once", () => {

@@ -6,6 +6,7 @@ import { Session } from "../engine/session.ts";
 import { constant } from "../engine/trace.ts";
 import type { NDArray, Tensors } from "../ndarray.ts";
 import { sample, type Sizes } from "./flow.ts";
+import { isTransformer } from "./flow_transformer.ts";
 
 /** Units of what a policy sees and does, fitted on its training data. */
 export interface PolicyNormalization {
@@ -59,6 +60,7 @@ export function denoise(
 
 /** The widths of a policy, read off its weights and normalisation. */
 export function sizesOf(weights: Tensors, { features, actions }: PolicyNormalization): Sizes {
+  if (isTransformer(weights)) return transformerSizes(weights, { features, actions });
   const chunk = weights["velocity/out/bias"]?.data.length ?? 0;
   const input = weights["velocity/0/kernel"]?.shape[0] ?? 0;
   const sizes = { features: features.center.length, action: actions.center.length };
@@ -70,6 +72,18 @@ export function sizesOf(weights: Tensors, { features, actions }: PolicyNormaliza
     );
   }
   return { ...sizes, horizon };
+}
+
+function transformerSizes(weights: Tensors, { features, actions }: PolicyNormalization): Sizes {
+  const sizes = { features: features.center.length, action: actions.center.length };
+  const input = weights["velocity/0/kernel"]?.shape[0], output = weights["velocity/out/bias"]?.data.length;
+  if (input !== sizes.features || output !== sizes.action) {
+    throw new RangeError(
+      `Cannot read the sizes of a flow transformer with ${input} inputs and ${output} outputs: they must be the ` +
+        `${sizes.features} features and the ${sizes.action} numbers of an action`,
+    );
+  }
+  return { ...sizes, horizon: weights["velocity/position"]!.shape[0]! };
 }
 
 /** (x - center) / scale over the last axis, clipped where the normalisation says so; units baked in. */
