@@ -25,7 +25,7 @@ export type BridgeDeadlines = Readonly<
 
 /** Nothing can beat while Python starts; weights of some gigabytes take minutes to load. */
 export const bridgeDeadlines: BridgeDeadlines = {
-  hello: { total: 120_000, silence: 120_000 },
+  hello: { total: 300_000, silence: 300_000 },
   open: { total: 1_800_000, silence: 300_000 },
   sample: { total: 600_000, silence: 120_000 },
   close: { total: 2_000, silence: 2_000 },

@@ -42,7 +42,7 @@ export async function run(
   const tokenizer = atMostOne(input.tokenizer, "tokenizer"), stats = atMostOne(input.normStats, "normStats");
   place(input.checkpoint, join(folder, "policy"));
   if (tokenizer) place(tokenizer, join(folder, "tokenizer"));
-  await using policy = await LerobotPolicy.open({ program: pythonOf(), env: bridgeVariables() }, {
+  await using policy = await LerobotPolicy.open({ program: pythonOf(), env: bridgeVariables(lerobot) }, {
     path: join(folder, "policy"),
     normStats: stats?.path ?? "policy",
     mismatch: lerobot.mismatch,

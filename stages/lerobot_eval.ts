@@ -29,7 +29,6 @@ export const parameters = z.strictObject({
   batch: z.int().min(1).max(64).default(1).describe("environments stepped together, at most episodes"),
   settings: z.record(z.string().regex(/^[a-z_]+(\.[a-z_0-9]+)*$/), setting).default({})
     .describe('LeRobot\'s further settings by dotted name, e.g. {"env.task": "libero_spatial"}'),
-  plugin: z.string().regex(/^[a-z_.]*$/).default("").describe("a Python package that LeRobot loads first"),
 });
 
 /** Evaluates. */
@@ -60,10 +59,10 @@ export async function run(
   await runBridge(context, {
     args: [
       ...["-m", "lerobot_bridge.evaluate"],
-      ...p.plugin ? [`--env.discover_packages_path=${p.plugin}`] : [],
       ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
     ],
     folder,
+    lerobot: p.lerobot,
     heard: () => {},
   });
   const path = join(folder, "run", "eval_info.json");

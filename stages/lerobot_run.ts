@@ -5,6 +5,7 @@ import { unpackTar } from "../data/tar.ts";
 import type { Artifact, Inputs, Outputs, StageContext } from "../lab/stage.ts";
 import { describeEnd } from "../policies/lerobot_process.ts";
 import { bridgeVariables, pythonOf } from "./lerobot_install.ts";
+import type { BridgeSettings } from "./lerobot_settings.ts";
 
 /** One event of a program: what it said of itself, as JSON. */
 export type Event = Readonly<Record<string, unknown>>;
@@ -15,6 +16,10 @@ export interface BridgeRun {
   readonly args: readonly string[];
   /** Folder it runs in; paths it is given are relative to it, so that none gets into what it writes. */
   readonly folder: string;
+  /** How LeRobot is used. */
+  readonly lerobot: BridgeSettings;
+  /** The interpreter; the bridge's unless a test says another. */
+  readonly python?: string;
   /** Hears each event at once. */
   readonly heard: (event: Event) => void;
 }
@@ -36,9 +41,11 @@ const LOOK = 100, PATIENCE = 5000;
  * @throws {Error} when it fails: what it said, or how it ended, in one line
  * @throws {Error} the stage's interruption, once the program has ended
  */
-export async function runBridge(context: Context, { args, folder, heard }: BridgeRun): Promise<void> {
-  const python = pythonOf();
-  const env = { ...bridgeVariables(), UPLIFT_EVENTS: eventsFile(folder) };
+export async function runBridge(
+  context: Context,
+  { args, folder, lerobot, python = pythonOf(), heard }: BridgeRun,
+): Promise<void> {
+  const env = { ...bridgeVariables(lerobot), UPLIFT_EVENTS: eventsFile(folder) };
   context.log(`$ python ${args.join(" ")}`);
   // Its standard input stays open and empty: it ends when this process does.
   const child = new Deno.Command(python, {

@@ -9,10 +9,16 @@ const module: string = new URL("lerobot_simulator.ts", new URL("./", import.meta
 const device = z.string().regex(/^(cpu|cuda(:\d+)?|mps)$/).default("cpu")
   .describe("where PyTorch computes: cpu, cuda, cuda:1; bytes are those of one kind of device");
 
-const alone = z.strictObject({ device });
+const plugin = z.string().regex(/^[a-z_.]*$/).default("")
+  .describe(
+    "Python package that is imported first, for policies or environments that LeRobot does not bring",
+  );
+
+const alone = z.strictObject({ device, plugin });
 const acting = z.strictObject({
   world,
   device,
+  plugin,
   guidance: z.number().min(0).nullable().default(null)
     .describe("guidance s of a policy that was trained with a condition; null: without the condition"),
   steps: z.int().min(1).max(1000).nullable().default(null).describe("Euler steps; null: the policy's number"),

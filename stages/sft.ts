@@ -43,7 +43,6 @@ export const parameters = z.strictObject({
   }).prefault({}),
   settings: z.record(z.string().regex(/^[a-z_]+(\.[a-z_0-9]+)*$/), setting).default({})
     .describe('LeRobot\'s further settings by dotted name, e.g. {"policy.chunk_size": 10}'),
-  plugin: z.string().regex(/^[a-z_.]*$/).default("").describe("a Python package that LeRobot loads first"),
 }).refine(
   ({ logEvery, saveEvery }) => saveEvery % logEvery === 0,
   "saveEvery must be a multiple of logEvery",
@@ -83,10 +82,10 @@ export async function run(
     args: [
       ...launcher(p),
       "lerobot_bridge.train",
-      ...p.plugin ? [`--policy.discover_packages_path=${p.plugin}`] : [],
       ...told,
     ],
     folder,
+    lerobot: p.lerobot,
     heard: ({ step, loss }) => {
       if (typeof step !== "number") return;
       done = step;

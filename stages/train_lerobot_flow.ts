@@ -71,6 +71,7 @@ export async function run(
     await runBridge(context, {
       args: ["-m", "lerobot_bridge.flow_train", "settings.json"],
       folder,
+      lerobot,
       heard: ({ step, loss }) => {
         if (typeof step !== "number") return;
         const note = `loss ${Number(loss).toPrecision(4)}`;

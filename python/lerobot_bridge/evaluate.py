@@ -2,7 +2,7 @@
 
 import sys
 
-from .events import emit, end_with_parent
+from .events import emit, end_with_parent, load_plugin
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
 if __name__ == "__main__":
     end_with_parent()
     try:
+        load_plugin()
         main()
     except (ValueError, FileNotFoundError, ImportError) as error:
         emit({"error": " ".join(f"{error}".split()), "kind": "usage"})

@@ -1,5 +1,6 @@
 """What a training process tells its parent: lines of standard output that begin with a mark, each one JSON object."""
 
+import importlib
 import json
 import os
 import sys
@@ -21,6 +22,13 @@ def emit(event: Mapping[str, Any]) -> None:
             os.fsync(file.fileno())
     sys.stdout.write(f"\n{MARK}{line}\n")
     sys.stdout.flush()
+
+
+def load_plugin() -> None:
+    """Imports the package that UPLIFT_LEROBOT_PLUGIN names: policies or environments that LeRobot does not bring."""
+    name = os.environ.get("UPLIFT_LEROBOT_PLUGIN")
+    if name:
+        importlib.import_module(name)
 
 
 def end_with_parent() -> None:

@@ -19,7 +19,7 @@ import torch
 
 from .condition import conditioned_from, model_inputs
 from .errors import BridgeError
-from .events import emit, end_with_parent
+from .events import emit, end_with_parent, load_plugin
 from .flow_data import FlowData, noise_and_time
 from .flow_loss import step_loss
 from .policy import LoadedPolicy, Source, assert_loaded
@@ -171,6 +171,7 @@ def main() -> None:
     """Trains by the settings in the file named on the command line; a failure with a known cause is one line."""
     end_with_parent()
     try:
+        load_plugin()
         Trainer(json.loads(Path(sys.argv[1]).read_text())).run()
     except BridgeError as error:
         emit({"error": str(error), "kind": error.kind})

@@ -52,8 +52,10 @@ class Worker:
         raise BridgeError("usage", f"Cannot answer {kind!r}: known requests are hello, open, sample, close")
 
     def _open(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        from .events import load_plugin
         from .serving import Served, read_open
 
+        load_plugin()
         opened = read_open(request)
         self._served = Served(*opened)
         return {"policy": self._served.describe()}

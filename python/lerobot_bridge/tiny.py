@@ -1,7 +1,7 @@
 """Tiny random policies and data sets, for tests: pi0 and pi0.5 with a few thousand weights, no download.
 
-Importing this module (LeRobot does it with `--policy.discover_packages_path=lerobot_bridge.tiny`) makes "gemma_2b" and
-"gemma_300m" mean networks of width 16, for this process alone.
+Importing this module (the bridge does it where UPLIFT_LEROBOT_PLUGIN names it) makes "gemma_2b" and "gemma_300m" mean
+networks of width 16, for this process alone.
 """
 
 import json

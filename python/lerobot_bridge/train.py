@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any, Dict
 
-from .events import emit, end_with_parent
+from .events import emit, end_with_parent, load_plugin
 
 
 class Losses(logging.Handler):
@@ -49,6 +49,7 @@ def main() -> None:
 if __name__ == "__main__":
     end_with_parent()
     try:
+        load_plugin()
         main()
     except (ValueError, FileNotFoundError, FileExistsError, NotImplementedError) as error:
         # LeRobot's own words, without the traceback around them.
