@@ -30,6 +30,8 @@ function openCudart() {
       result: "i32",
       nonblocking: true,
     },
+    cudaStreamIsCapturing: { parameters: ["pointer", "buffer"], result: "i32" },
+    cudaStreamEndCapture: { parameters: ["pointer", "buffer"], result: "i32" },
     cudaMemGetInfo: { parameters: ["buffer", "buffer"], result: "i32" },
     cudaGetErrorString: { parameters: ["i32"], result: "pointer" },
     cudaGetLastError: { parameters: [], result: "i32" },
@@ -100,6 +102,7 @@ export class Gpu {
     try {
       return await f();
     } catch (thrown) {
+      this.#endCapture();
       throw this.explained(thrown);
     } finally {
       resolve();
@@ -162,7 +165,11 @@ export class Gpu {
   /** An error of ONNX Runtime as one line with its mend. */
   explained(thrown: unknown): unknown {
     if (!(thrown instanceof Error) || thrown.message.startsWith("Cannot ")) return thrown;
-    const line = thrown.message.split("\n", 1)[0]!;
+    // ONNX Runtime puts the place in its own sources first.
+    const line = thrown.message.split("\n", 1)[0]!.replace(
+      /^.*(CUDA failure|ONNXRuntimeError\] : \d+ : \w+ : )/,
+      "$1",
+    );
     if (
       /out of memory|failed to allocate memory|cudaErrorMemoryAllocation|CUDA failure 2:/i.test(
         thrown.message,
@@ -182,8 +189,15 @@ export class Gpu {
     );
   }
 
-  #exhausted(): string {
+  /** What fails while a graph is captured leaves the stream capturing: nothing could run on it any more. */
+  #endCapture(): void {
+    const capturing = new Int32Array(1);
+    this.#cudart.cudaStreamIsCapturing(this.stream, capturing);
+    if (capturing[0] !== 0) this.#cudart.cudaStreamEndCapture(this.stream, new BigUint64Array(1));
     this.#cudart.cudaGetLastError(); // else it comes again with the next call
+  }
+
+  #exhausted(): string {
     const { free, total } = this.memory();
     const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
     return `Cannot go on: out of GPU memory, ${mib(free)} of ${mib(total)} MiB are free; ` +

@@ -36,7 +36,11 @@ export function openSession(gpu: Gpu, program: Program): OrtSession {
       threads: 1,
       ports: { inputs: Object.keys(program.inputs).length, outputs: Object.keys(program.outputs).length },
       // An operator without a CUDA kernel is an error, not a detour over the CPU.
-      entries: { "session.disable_cpu_ep_fallback": "1" },
+      // An output that was folded to a constant would be copied while the graph is captured, which CUDA forbids.
+      entries: {
+        "session.disable_cpu_ep_fallback": "1",
+        "optimization.disable_specified_optimizers": "ConstantFolding;EliminateIdentity",
+      },
       configure: (options) => api.call("SessionOptionsAppendExecutionProvider_CUDA_V2", options, settings),
     });
   } finally {

@@ -1,0 +1,71 @@
+/**
+ * Whether sessions and learners leave memory behind: so many are created, run and disposed on each provider, and the
+ * memory of the process (and of the GPU) is taken every quarter.
+ *
+ *     deno run -A bench/sessions.ts [--device cuda] [--count 1000] [--json]
+ */
+import { parseArgs } from "node:util";
+import { matMul, tanh } from "@tensorflow/tfjs-core";
+import type { Device } from "../engine/device.ts";
+import { batches, initialState, shapes, update } from "../engine/fixtures/small_update.ts";
+import { Learner } from "../engine/learner.ts";
+import { compile, compileUpdate } from "../engine/program.ts";
+import { Session } from "../engine/session.ts";
+import { ndarray } from "../ndarray.ts";
+
+const WIDTH = 256;
+const program = compile(({ x, w }) => ({ y: tanh(matMul(x!, w!)) }), {
+  x: [WIDTH, WIDTH],
+  w: [WIDTH, WIDTH],
+});
+const updates = compileUpdate(update, shapes);
+
+/** MiB of this process in memory, and of the GPU in use. */
+async function memory(device: Device): Promise<Record<string, number>> {
+  (globalThis as { gc?: () => void }).gc?.();
+  const resident = Math.round(Deno.memoryUsage().rss / 2 ** 20);
+  if (device === "cpu") return { resident };
+  const { openGpu } = await import("../engine/providers/ort/cuda.ts");
+  const { free, total } = openGpu().memory();
+  return { resident, gpu: Math.round((total - free) / 2 ** 20) };
+}
+
+async function one(provider: string, device: Device): Promise<void> {
+  const options = { threads: 1, provider, device };
+  await using session = await Session.create(program, options);
+  await session.run({ x: ndarray([WIDTH, WIDTH]), w: ndarray([WIDTH, WIDTH]) });
+  await using learner = await Learner.create(updates, initialState(), options);
+  await learner.update(batches(2));
+  void learner.state["step"];
+}
+
+const { values } = parseArgs({
+  options: {
+    device: { type: "string", default: "cpu" },
+    count: { type: "string", default: "1000" },
+    json: { type: "boolean", default: false },
+  },
+});
+const count = Number(values.count);
+const places: [string, string, Device][] = values.device === "cpu"
+  ? [["onnxruntime-node", "cpu", "cpu"], ["C API, CPU", "ort", "cpu"]]
+  : [["C API, CUDA", "ort", values.device as Device]];
+const report: Record<string, Record<string, number>[]> = {};
+for (const [name, provider, device] of places) {
+  // The first hundred fill caches and pools.
+  for (let i = 0; i < Math.min(100, count); i++) await one(provider, device);
+  const seen = [await memory(device)];
+  for (let quarter = 0; quarter < 4; quarter++) {
+    for (let i = 0; i < count / 4; i++) await one(provider, device);
+    seen.push(await memory(device));
+  }
+  report[name] = seen;
+}
+if (values.json) console.log(JSON.stringify({ count, memory: report }));
+else {
+  console.log(`memory in MiB before and after each quarter of ${count} sessions and learners`);
+  for (const [name, seen] of Object.entries(report)) {
+    console.log(`${name.padEnd(20)} ${seen.map((each) => Object.values(each).join(" / ")).join("   ")}`);
+  }
+}
+Deno.exit(0); // not through the exit handlers of CUDA's libraries
