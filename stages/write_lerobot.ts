@@ -14,6 +14,7 @@ import { packTar } from "../data/tar.ts";
 import type { CameraSettings } from "../envs/environment.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { hybridFeatures, hybridFrames, imageFeature } from "./lerobot_columns.ts";
+import { weightFeatures, weightFrames, weighting } from "./lerobot_weights.ts";
 import { observationRow } from "./recording.ts";
 import { type Actor, rollout } from "./rollout.ts";
 import { openWorld, type World, world as settings } from "./world.ts";
@@ -30,6 +31,8 @@ export const parameters = z.strictObject({
   world: settings,
   quantiles: z.enum(["mean", "envelope"]).default("mean")
     .describe("how episodes' quantiles become the data set's: LeRobot's rule up to 0.6.1, or since"),
+  weights: weighting.nullable().default(null)
+    .describe("columns advantage, weight, is_positive and is_start, for training with weights; null: none"),
   lanes: z.int().min(1).max(256).describe("episodes replayed together, where there are cameras"),
   made: z.record(z.string(), z.json()).default({})
     .describe("settings the episodes were made with: written into the provenance"),
@@ -42,7 +45,7 @@ const FPS = 20;
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
-  const { world: where, quantiles, lanes, made } = context.parameters;
+  const { world: where, quantiles, weights, lanes, made } = context.parameters;
   const { hybrid, policy, residuals } = context.input;
   const files = await Promise.all(hybrid.map(({ path }) => Deno.readFile(path)));
   const episodes = files.flatMap((bytes) => decodeEpisodes(bytes));
@@ -59,17 +62,20 @@ export async function run(
   const writer = new LeRobotWriter({
     folder,
     fps: FPS,
-    features: hybridFeatures(cameras),
+    features: { ...hybridFeatures(cameras), ...weights ? weightFeatures : {} },
     robot: "panda",
     quantiles,
   });
-  const add = (episode: Episode, images: Readonly<Record<string, FrameColumn>>) =>
-    writer.add({ task: world.task(episode.task).language, frames: { ...images, ...hybridFrames(episode) } });
+  const add = (episode: Episode, images: Readonly<Record<string, FrameColumn>>) => {
+    const columns = { ...hybridFrames(episode), ...weights ? weightFrames(episode, weights) : {} };
+    writer.add({ task: world.task(episode.task).language, frames: { ...images, ...columns } });
+  };
   if (cameras.length === 0) { for (const episode of episodes) add(episode, {}); }
   else await render(context, { world, episodes, cameras, lanes, add });
   const provenance = {
     world: where,
     quantiles,
+    ...weights ? { weights } : {},
     seed: context.seed,
     made,
     inputs: {

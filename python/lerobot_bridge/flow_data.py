@@ -1,7 +1,8 @@
 """A LeRobot data set as batches for weighted flow matching: chunks with padding, weights and positives.
 
-Columns beside LeRobot's own: `weight` (0 or more), `is_positive` (0 or 1) and `advantage`, one number a frame; they are
-written by whoever computed them, so that advantages and windows are made in one place.
+Columns beside LeRobot's own: `weight` (0 or more), `is_positive` (0 or 1), `is_start` (1 where a window starts; all frames
+where there is no such column) and `advantage`, one number a frame; they are written by whoever computed them, so that
+advantages and windows are made in one place (stages/lerobot_weights.ts).
 """
 
 from pathlib import Path
@@ -18,7 +19,8 @@ COLUMNS = {"cfg": ("weight", "is_positive"), "weighted": ("weight",)}
 class FlowData:
     """Frames of a data set, drawn without replacement in an order that seed and epoch decide."""
 
-    def __init__(self, root: str, horizon: int, method: str, *, needs_contrast: bool = True) -> None:
+    def __init__(self, root: str, horizon: int, method: str) -> None:
+        """Opens a data set, and looks at its columns first. Raises BridgeError("data")."""
         from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
         if not (Path(root) / "meta" / "info.json").is_file():
@@ -32,19 +34,30 @@ class FlowData:
         seconds = [i / meta.fps for i in range(horizon)]
         self._data = LeRobotDataset(meta.repo_id, root=root, delta_timestamps={"action": seconds}, video_backend="pyav")
         self.stats = self._data.meta.stats
-        if needs_contrast:
-            self._check(root, method)
+        self._starts = self._find_starts(meta)
+        self._check(root, method)
 
     def __len__(self) -> int:
-        return len(self._data)
+        return len(self._starts)
+
+    def _column(self, name: str) -> Tensor:
+        """A column at the frames where windows start."""
+        values = torch.as_tensor(self._data.hf_dataset.with_format("numpy")[name][:]).flatten()
+        return values[self._starts]
+
+    def _find_starts(self, meta: Any) -> Tensor:
+        everywhere = torch.arange(len(self._data))
+        if "is_start" not in meta.features:
+            return everywhere
+        flags = torch.as_tensor(self._data.hf_dataset.with_format("numpy")["is_start"][:]).flatten()
+        return everywhere[flags > 0]
 
     def _check(self, root: str, method: str) -> None:
-        table = self._data.hf_dataset.with_format("numpy")
-        weight = torch.as_tensor(table["weight"][:]).flatten()
+        weight = self._column("weight")
         if not bool(torch.isfinite(weight).all()) or bool((weight < 0).any()):
             raise BridgeError("data", f"Cannot train on {root}: column weight has numbers that are negative or not finite")
         if method == "cfg":
-            positive = torch.as_tensor(table["is_positive"][:]).flatten()
+            positive = self._column("is_positive")
             if not bool(((positive == 0) | (positive == 1)).all()):
                 raise BridgeError("data", f"Cannot train on {root}: column is_positive has numbers beside 0 and 1")
             weight = weight * positive
@@ -52,14 +65,14 @@ class FlowData:
             raise BridgeError("data", f"Cannot train {method} on {root}: no frame has a positive weight, so nothing is to learn")
 
     def indices(self, seed: int, batch: int, start: int) -> Iterator[List[int]]:
-        """Minibatches from number `start` on, for ever: epochs are permutations, a last incomplete one is left out."""
+        """Minibatches of frames from number `start` on, for ever: epochs are permutations, a last incomplete one is left out."""
         whole = max(1, len(self) // batch)
         step = start
         while True:
             epoch, inside = divmod(step, whole)
             order = torch.randperm(len(self), generator=torch.Generator().manual_seed(_mixed(seed, epoch, 1)))
             for number in range(inside, whole):
-                yield order[number * batch : (number + 1) * batch].tolist()
+                yield self._starts[order[number * batch : (number + 1) * batch]].tolist()
                 step += 1
 
     def batch(self, indices: List[int]) -> Tuple[Dict[str, Any], Dict[str, Tensor]]:
@@ -74,7 +87,7 @@ class FlowData:
                 joined[name] = [item[name] for item in items]
         rows = len(items)
         aside = {"mask": (~joined.pop("action_is_pad")).float()}
-        for name in ("weight", "is_positive", "advantage"):
+        for name in ("weight", "is_positive", "is_start", "advantage"):
             if name in joined:
                 aside[name] = joined.pop(name).float().reshape(rows)
         return joined, aside
