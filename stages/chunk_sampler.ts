@@ -10,6 +10,7 @@ export class ChunkSampler implements ChunkPolicy {
   readonly #session: Session;
   readonly #names: readonly string[];
   readonly #shape: readonly number[];
+  /** Numbers a row sees. */
   readonly sizes: { readonly features: number };
   #weights: Tensors = {};
 
@@ -40,10 +41,12 @@ export class ChunkSampler implements ChunkPolicy {
     }));
   }
 
+  /** Rows R of every call. */
   get batch(): number {
     return this.#shape[0]!;
   }
 
+  /** Actions h of a chunk. */
   get horizon(): number {
     return this.#shape[1]!;
   }
@@ -53,6 +56,7 @@ export class ChunkSampler implements ChunkPolicy {
     return this.horizon;
   }
 
+  /** One chunk a row: features [R, F], noise [R, h, A] ~ N(0, I) → actions [R, h, A]. */
   async sample(features: NDArray, noise: NDArray): Promise<NDArray> {
     const { actions } = await this.#session.run({ ...this.#weights, features, noise });
     return actions!;
