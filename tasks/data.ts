@@ -1,4 +1,8 @@
-/** `exp data`: LeRobot data sets checked, converted to version 3.0, taken into the store, and unpacked from it. */
+/**
+ * `exp data`: LeRobot data sets checked, converted to version 3.0, taken into the store, and unpacked from it. Policies (a folder
+ * pretrained_model) and tokenizers are taken in and unpacked too.
+ */
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { packTar, unpackTar } from "../data/tar.ts";
 import { checkDataset } from "../data/lerobot_check.ts";
@@ -82,7 +86,10 @@ async function convert(path: string, options: DataOptions, { json }: Session): P
 
 /** Puts a folder into the store as it is, so that its digest can stand in a stage's key. */
 async function takeIn(path: string, { store, json }: Session): Promise<number> {
-  const { episodes, info } = await LeRobotDataset.open(path);
+  const model = modelIn(path);
+  const { episodes, info } = model
+    ? { episodes: [], info: { version: model } }
+    : await LeRobotDataset.open(path);
   const file = join(store.writer.directory, `dataset-${crypto.randomUUID()}.tar`);
   let blob;
   try {
@@ -93,9 +100,18 @@ async function takeIn(path: string, { store, json }: Session): Promise<number> {
     throw error;
   }
   if (json) {
-    console.log(JSON.stringify({ ...blob, episodes: episodes.length, version: info.version }, null, 2));
-  } else console.log(`${blob.digest}\n${episodes.length} episodes, ${info.version}, ${size(blob.bytes)}`);
+    const told = model ? { kind: model } : { episodes: episodes.length, version: info.version };
+    console.log(JSON.stringify({ ...blob, ...told }, null, 2));
+  } else if (model) console.log(`${blob.digest}\n${model}, ${size(blob.bytes)}`);
+  else console.log(`${blob.digest}\n${episodes.length} episodes, ${info.version}, ${size(blob.bytes)}`);
   return 0;
+}
+
+/** What a folder of LeRobot holds that is no data set: both go into the store as kind "checkpoint". */
+function modelIn(path: string): "policy" | "tokenizer" | undefined {
+  const has = (name: string) => existsSync(join(path, name));
+  if (has("config.json") && has("model.safetensors") && has("policy_preprocessor.json")) return "policy";
+  return has("tokenizer_config.json") && !has("meta") ? "tokenizer" : undefined;
 }
 
 async function unpack(subject: string, options: DataOptions, session: Session): Promise<number> {
@@ -120,6 +136,13 @@ async function unpack(subject: string, options: DataOptions, session: Session): 
   }
   try {
     unpackTar(path, out);
+    const model = modelIn(out);
+    if (model) {
+      console.log(
+        session.json ? JSON.stringify({ out, digest, kind: model }, null, 2) : `Wrote a ${model} to ${out}`,
+      );
+      return 0;
+    }
     const { episodes, info } = await LeRobotDataset.open(out);
     if (session.json) console.log(JSON.stringify({ out, digest, episodes: episodes.length }, null, 2));
     else console.log(`Wrote ${episodes.length} episodes, ${info.version}, to ${out}`);
