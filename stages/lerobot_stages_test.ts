@@ -23,7 +23,12 @@ const hybrid = decodeEpisodes(Deno.readFileSync(shown.output.episodes.path)).map
   tags: { ...episode.tags, baseSteps: [7, 10_000][i]! },
 }));
 const policy = await artifact("weights", Uint8Array.of(1, 2, 3));
-const inputs = { hybrid: [await artifact("episodes", encodeEpisodes(hybrid))], policy, residuals: [policy] };
+const inputs = {
+  hybrid: [await artifact("episodes", encodeEpisodes(hybrid))],
+  policy: [policy],
+  residuals: [policy],
+  checkpoint: [],
+};
 const written = await attempt(writeLerobot, inputs, {
   world: { ...world, cameras },
   lanes: 2,

@@ -11,18 +11,24 @@ import { LeRobotWriter } from "../data/lerobot_write.ts";
 import type { EmbeddedImage } from "../data/parquet_write.ts";
 import { encodePng } from "../data/png.ts";
 import { packTar } from "../data/tar.ts";
-import type { CameraSettings } from "../envs/environment.ts";
+import type { CameraSettings, Image } from "../envs/environment.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { hybridFeatures, hybridFrames, imageFeature } from "./lerobot_columns.ts";
 import { weightFeatures, weightFrames, weighting } from "./lerobot_weights.ts";
+import { mirrored, resizeWithPad } from "../policies/resize_with_pad.ts";
 import { observationRow } from "./recording.ts";
 import { type Actor, rollout } from "./rollout.ts";
 import { openWorld, type World, world as settings } from "./world.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
-/** The episodes; and what acted in them, whose digests stand in the provenance. */
-export const inputs = { hybrid: "episodes[]", policy: "weights", residuals: "weights[]" } as const;
+/** The episodes; and what acted in them, whose digests stand in the provenance: a policy of ours, or one of LeRobot. */
+export const inputs = {
+  hybrid: "episodes[]",
+  policy: "weights[]",
+  residuals: "weights[]",
+  checkpoint: "checkpoint[]",
+} as const;
 /** The data set's folder as one file. */
 export const outputs = { dataset: "dataset" } as const;
 
@@ -33,6 +39,10 @@ export const parameters = z.strictObject({
     .describe("how episodes' quantiles become the data set's: LeRobot's rule up to 0.6.1, or since"),
   weights: weighting.nullable().default(null)
     .describe("columns advantage, weight, is_positive and is_start, for training with weights; null: none"),
+  pictures: z.enum(["upright", "libero"]).default("upright").describe(
+    "upright, under the cameras' names; libero: image and image2 as policies for LIBERO are shown them, mirrored and " +
+      "fitted into 224 x 224",
+  ),
   lanes: z.int().min(1).max(256).describe("episodes replayed together, where there are cameras"),
   made: z.record(z.string(), z.json()).default({})
     .describe("settings the episodes were made with: written into the provenance"),
@@ -45,8 +55,8 @@ const FPS = 20;
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
-  const { world: where, quantiles, weights, lanes, made } = context.parameters;
-  const { hybrid, policy, residuals } = context.input;
+  const { world: where, quantiles, weights, pictures, lanes, made } = context.parameters;
+  const { hybrid, policy, residuals, checkpoint } = context.input;
   const files = await Promise.all(hybrid.map(({ path }) => Deno.readFile(path)));
   const episodes = files.flatMap((bytes) => decodeEpisodes(bytes));
   const evaluated = episodes.find(({ split }) => split === "evaluation");
@@ -56,13 +66,13 @@ export async function run(
     );
   }
   const world = await openWorld(where);
-  const cameras = camerasOf(where, episodes);
+  const cameras = camerasOf(where, episodes), shown = shownAs[pictures];
   const folder = `${context.scratch()}/dataset`;
   remove(folder); // what an earlier attempt left
   const writer = new LeRobotWriter({
     folder,
     fps: FPS,
-    features: { ...hybridFeatures(cameras), ...weights ? weightFeatures : {} },
+    features: { ...hybridFeatures(shown.cameras(cameras)), ...weights ? weightFeatures : {} },
     robot: "panda",
     quantiles,
   });
@@ -71,7 +81,7 @@ export async function run(
     writer.add({ task: world.task(episode.task).language, frames: { ...images, ...columns } });
   };
   if (cameras.length === 0) { for (const episode of episodes) add(episode, {}); }
-  else await render(context, { world, episodes, cameras, lanes, add });
+  else await render(context, { world, episodes, cameras, lanes, add, shown });
   const provenance = {
     world: where,
     quantiles,
@@ -80,8 +90,9 @@ export async function run(
     made,
     inputs: {
       hybrid: hybrid.map(({ digest }) => digest),
-      policy: policy.digest,
+      policy: policy.map(({ digest }) => digest),
       residuals: residuals.map(({ digest }) => digest),
+      checkpoint: checkpoint.map(({ digest }) => digest),
     },
   };
   writer.finish({ "meta/provenance.json": JSON.stringify(provenance, null, 2) + "\n" });
@@ -91,6 +102,24 @@ export async function run(
   packTar(folder, path);
   await context.output.dataset.write({ path });
 }
+
+/** How pictures are written: the cameras as features, and what is made of a picture. */
+interface Shown {
+  readonly cameras: (cameras: readonly CameraSettings[]) => CameraSettings[];
+  readonly picture: (image: Image) => Image;
+}
+
+/** Height and width of the pictures that policies for LIBERO are shown. */
+const SIDE = 224;
+
+const shownAs: Readonly<Record<"upright" | "libero", Shown>> = {
+  upright: { cameras: (cameras) => [...cameras], picture: (image) => image },
+  libero: {
+    cameras: (cameras) =>
+      cameras.map((_, i) => ({ name: i === 0 ? "image" : `image${i + 1}`, width: SIDE, height: SIDE })),
+    picture: (image) => resizeWithPad(mirrored(image), SIDE, SIDE),
+  },
+};
 
 function remove(path: string): void {
   try {
@@ -117,10 +146,12 @@ function camerasOf(
 /** Replays stored actions and keeps what the cameras show before each of them. */
 class Replay implements Actor {
   readonly #episodes: ReadonlyMap<number, Episode>;
+  readonly #picture: Shown["picture"];
   readonly images = new Map<number, Record<string, EmbeddedImage[]>>();
 
   /** Plans carry the number of their episode as `noise`. */
-  constructor(episodes: readonly Episode[]) {
+  constructor(episodes: readonly Episode[], { picture }: Shown) {
+    this.#picture = picture;
     this.#episodes = new Map(episodes.entries());
   }
 
@@ -143,7 +174,8 @@ class Replay implements Actor {
         }
       }
       const images = this.images.get(number)!;
-      for (const [camera, { width, height, data }] of Object.entries(observation.images ?? {})) {
+      for (const [camera, image] of Object.entries(observation.images ?? {})) {
+        const { width, height, data } = this.#picture(image);
         const bytes = encodePng({ width, height, channels: 3, data });
         (images[camera] ??= []).push({ bytes, path: `frame-${String(t).padStart(6, "0")}.png` });
       }
@@ -163,17 +195,18 @@ async function render(
     StageContext<typeof inputs, typeof outputs, unknown>,
     "workers" | "progress" | "interrupted" | "interruption" | "spend"
   >,
-  { world, episodes, cameras, lanes, add }: {
+  { world, episodes, cameras, lanes, add, shown }: {
     readonly world: World;
     readonly episodes: readonly Episode[];
     readonly cameras: readonly CameraSettings[];
     readonly lanes: number;
+    readonly shown: Shown;
     readonly add: (episode: Episode, images: Readonly<Record<string, FrameColumn>>) => void;
   },
 ): Promise<void> {
   const size = Math.min(lanes, episodes.length);
   await using pool = await world.pool({ lanes: size, workers });
-  const actor = new Replay(episodes), ended = new Map<number, number>();
+  const actor = new Replay(episodes, shown), ended = new Map<number, number>();
   const plan = (i: number) => {
     const episode = episodes[i];
     if (!episode) return undefined;
@@ -190,14 +223,11 @@ async function render(
     // In the order of the episodes, whichever ends first.
     for (; ended.has(done); done++) {
       const images = actor.images.get(done)!;
-      add(
-        episodes[done]!,
-        Object.fromEntries(
-          cameras.map((
-            { name },
-          ) => [imageFeature(name), { kind: "images", values: images[name] ?? [] } as const]),
-        ),
-      );
+      const named = shown.cameras(cameras).map(({ name }, i) => {
+        const values = images[cameras[i]!.name] ?? [];
+        return [imageFeature(name), { kind: "images", values } as const] as const;
+      });
+      add(episodes[done]!, Object.fromEntries(named));
       actor.images.delete(done);
     }
     progress({ done, total: episodes.length, unit: "episodes" });

@@ -59,6 +59,7 @@ export function exportHybrid(
   const shown = cameras.map((name) => ({ name, width: pixels, height: pixels }));
   // Which of the world's cameras there are, the stage's own schema says.
   const seen = (cameras.length > 0 ? { ...world, cameras: shown } : world) as WorldSettings;
-  const inputs = { hybrid, policy, residuals: specialists.map(({ weights }) => weights) };
+  const residuals = specialists.map(({ weights }) => weights);
+  const inputs = { hybrid, policy: [policy], residuals, checkpoint: [] };
   stage(writeLerobot, inputs, { world: seen, lanes, made }, { name, seed: 0 });
 }
