@@ -127,6 +127,8 @@ const methods: Readonly<Record<string, () => Method>> = {
       dsrlPixels.hyperparameters.parse({ batch: 4, critics: 2, layers: 1, width: 8, latent: 6, filters: 3 }),
     ),
   "flow matching": () => method(flow, chunks, small),
+  "flow matching by a transformer": () =>
+    method(flow, chunks, { ...small, network: "transformer", layers: 2, heads: 2 }),
   "Laplace cloning": () => {
     const h = laplace.hyperparameters.parse({ batch: 6, width: 8, layers: 2 });
     const state = laplace.initialize(weights(), chunks, h);
