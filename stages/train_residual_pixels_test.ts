@@ -37,6 +37,7 @@ const online = {
   iterations: 1,
   updatesPerStep: 0.25,
   probing: 0.5,
+  probingLength: 0.1,
   evaluateEvery: 120,
   evaluationEpisodes: 1,
   selectFrom: 0.3,
