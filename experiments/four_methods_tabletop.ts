@@ -38,7 +38,7 @@ const hyperparameters = z.strictObject({
   lanes,
   demonstrations,
   base,
-  budget: z.int().min(1).default(85_000).describe("environment steps that each method may learn from"),
+  budget: z.int().min(1).default(75_000).describe("environment steps that each method may learn from"),
   episodeSteps: z.int().min(1).default(130).describe(
     "mean steps of an episode, by which methods that collect whole episodes are given their share of the budget",
   ),
