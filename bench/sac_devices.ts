@@ -141,5 +141,8 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+await main().catch((error) => {
+  console.error(error instanceof Error ? error.message : error);
+  Deno.exit(1);
+});
 Deno.exit(0); // not through the exit handlers of CUDA's libraries

@@ -72,6 +72,7 @@ export class OrtApi {
   readonly version: string;
   readonly #table: Deno.UnsafePointerView;
   readonly #calls = new Map<string, Status>();
+  readonly #releases = new Map<string, Deno.UnsafeFnPointer<{ parameters: ["pointer"]; result: "void" }>>();
   readonly #later: Blockless;
   readonly #message: Deno.UnsafeFnPointer<{ parameters: ["pointer"]; result: "pointer" }>;
 
@@ -143,8 +144,12 @@ export class OrtApi {
 
   /** Frees an object of a kind. */
   release(kind: keyof typeof releases, object: Pointer): void {
-    new Deno.UnsafeFnPointer(this.#entry(releases[kind]), { parameters: ["pointer"], result: "void" })
-      .call(object);
+    let f = this.#releases.get(kind);
+    if (!f) {
+      f = new Deno.UnsafeFnPointer(this.#entry(releases[kind]), { parameters: ["pointer"], result: "void" });
+      this.#releases.set(kind, f);
+    }
+    f.call(object);
   }
 
   #check(status: Pointer | null): void {

@@ -41,7 +41,11 @@ export function openSession(gpu: Gpu, program: Program): OrtSession {
         "session.disable_cpu_ep_fallback": "1",
         "optimization.disable_specified_optimizers": "ConstantFolding;EliminateIdentity",
       },
-      configure: (options) => api.call("SessionOptionsAppendExecutionProvider_CUDA_V2", options, settings),
+      configure: (options) => {
+        // Else sums over rows end in atomic additions, in another order every time.
+        api.call("SetDeterministicCompute", options, true);
+        api.call("SessionOptionsAppendExecutionProvider_CUDA_V2", options, settings);
+      },
     });
   } finally {
     api.release("CUDAProviderOptions", settings);

@@ -83,7 +83,9 @@ async function checkRun(): Promise<Check[]> {
     const detail = `${gpu.runtime.api.version}, ${ok ? "runs a program" : "a program gave wrong numbers"}`;
     return [memory, { name: "onnxruntime", ok, detail, mend: SETUP }];
   } catch (error) {
-    return [{ name: "onnxruntime", ok: false, detail: (error as Error).message, mend: SETUP }];
+    // What the GPU refuses says itself what mends it.
+    const [detail, mend] = (error as Error).message.replace(/^Cannot [^:]*: /, "").split("; ");
+    return [{ name: "onnxruntime", ok: false, detail: detail!, mend: mend ?? SETUP }];
   }
 }
 
