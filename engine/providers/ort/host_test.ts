@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { Worker } from "node:worker_threads";
+import { batches, initialState, shapes, update } from "../../fixtures/small_update.ts";
+import { Learner } from "../../learner.ts";
+import { compileUpdate } from "../../program.ts";
+
+const options = { provider: "ort", device: "cpu", threads: 1 } as const;
+
+Deno.test("an update leaves the thread free, and calls of other sizes follow one another", async () => {
+  await using learner = await Learner.create(compileUpdate(update, shapes), initialState(), options);
+  await using reference = await Learner.create(compileUpdate(update, shapes), initialState(), { threads: 1 });
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  for (const count of [1, 300, 3]) {
+    assert.deepEqual(await learner.update(batches(count)), await reference.update(batches(count)));
+  }
+  clearInterval(timer);
+  assert.ok(ticks > 0, "no timer ran during the updates");
+  assert.deepEqual(learner.state, reference.state);
+});
+
+Deno.test("a state that was read stays what it is when updates go on", async () => {
+  await using learner = await Learner.create(compileUpdate(update, shapes), initialState(), options);
+  await learner.update(batches(1));
+  const before = learner.state;
+  const copy = structuredClone(before);
+  await learner.update(batches(2));
+  assert.deepEqual(before, copy);
+  assert.notDeepEqual(learner.state, copy);
+});
+
+Deno.test("learners run in worker threads, one after the other", async () => {
+  const script = `
+    const { parentPort } = require("node:worker_threads");
+    Promise.all(["learner", "program", "fixtures/small_update"].map((name) => import("${
+    new URL("../../", import.meta.url).href
+  }" + name + ".ts"))).then(async ([{ Learner }, { compileUpdate }, small]) => {
+      const learner = await Learner.create(compileUpdate(small.update, small.shapes), small.initialState(), ${
+    JSON.stringify(options)
+  });
+      await learner.update(small.batches(2));
+      const sum = Object.values(learner.state).reduce((total, { data }) => total + data.reduce((a, b) => a + b, 0), 0);
+      await learner[Symbol.asyncDispose]();
+      parentPort.postMessage(sum);
+    });`;
+  const sums: number[] = [];
+  for (let i = 0; i < 2; i++) {
+    const worker = new Worker(script, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 512 } });
+    sums.push(
+      await new Promise((resolve, reject) => {
+        worker.on("message", resolve);
+        worker.on("error", reject);
+      }),
+    );
+    await worker.terminate();
+  }
+  assert.ok(Number.isFinite(sums[0]));
+  assert.equal(sums[0], sums[1]);
+});
