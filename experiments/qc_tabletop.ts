@@ -98,6 +98,11 @@ const overrides: readonly Override[] = [
   ...learnerOverrides("qc"),
   { path: "qc.targetCandidates", value: 4, reason: "candidates in the target are most of an update's time" },
   ...learnerOverrides("fql"),
+  {
+    path: "fql.alpha",
+    value: 10_000,
+    reason: "robomimic's; 100 (OGBench) ended at 0 %, 3,000 below the base",
+  },
   { path: "online.steps", value: 30_000, reason: "of the public million; 24,000 gave another +37 points" },
   {
     path: "online.updatesPerStep",
