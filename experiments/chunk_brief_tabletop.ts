@@ -44,6 +44,7 @@ function graph(
 
 const overrides: readonly Override[] = [
   { path: "learner.epochs", value: 20, reason: "27,000 gradient steps, as many as the other learners take" },
+  { path: "learner.cap", value: 100, reason: "without any the loss was NaN within 100 gradient steps" },
 ];
 
 /** What `exp run chunk-brief-tabletop` runs. */
@@ -58,6 +59,7 @@ export default experiment({
   overrides,
   presets: {
     brief: { "learner.epochs": 100 },
+    literal: { "learner.epochs": 100, "learner.cap": null },
     smoke: {
       ...Object.fromEntries(
         Object.entries(bestOfNSmoke).filter(([path]) => !/^(learner|candidates)\b/.test(path)),

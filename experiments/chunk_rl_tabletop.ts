@@ -1,11 +1,13 @@
 /**
  * Offline chunk-level RL on the embedded tabletop: a flow policy learns from its own successes and failures, each chunk
- * weighted by its advantage under a critic on chunks. Beside it cloning the successes alone, every β, and the best of N
- * proposals of the base and of the trained policy under the same critic.
+ * weighted by its advantage under a critic on chunks, or from the best of the base's own proposals. Beside it cloning the
+ * successes alone, every β, and the best of N proposals of the base and of the trained policy under the same critic.
  */
 import { z } from "zod";
 import { type AddStage, experiment, type Graph, type Handle, type Override } from "../lab/experiment.ts";
+import * as flow from "../policies/flow.ts";
 import * as awr from "../rl/awr.ts";
+import * as distilBestOfN from "../stages/distil_best_of_n.ts";
 import * as trainWeightedFlow from "../stages/train_weighted_flow.ts";
 import type { WorldSettings } from "../stages/world.ts";
 import * as weighChunks from "../stages/weigh_chunks.ts";
@@ -26,6 +28,15 @@ export const hyperparameters = z.strictObject({
   candidates: shared.candidates.removeDefault().default([16]),
   policy: awr.hyperparameters.omit({ inverseTemperature: true }).prefault({}),
   beta: z.number().min(0).default(1).describe("inverse temperature of the weights exp(beta A)"),
+  distillation: z.strictObject({
+    candidates: z.int().min(1).max(1024).default(16).describe(
+      "N, proposals of the base to distil the best of",
+    ),
+    stride: z.int().min(1).max(64).default(4).describe(
+      "steps from one state that is asked about to the next",
+    ),
+    flow: flow.hyperparameters.prefault({}),
+  }).prefault({}),
   betas: z.array(z.number().min(0)).refine((values) => new Set(values).size === values.length, "each once")
     .default([0, 3, 10]).describe("further ones, for the table; 0 weighs all chunks the same"),
 });
@@ -73,6 +84,17 @@ export function graph(
     evaluations[label] = measure(label, policy);
     return policy;
   });
+  const distilled = policyOf(stage(distilBestOfN, {
+    ...base,
+    critic: critic.weights,
+    scale: critic.scale,
+    episodes: data.episodes,
+  }, {
+    tasks,
+    ...h.distillation,
+    scoring: { ...h.scoring, activation },
+  }, { name: "distilled" }));
+  evaluations.distilled = measure("distilled", distilled);
   for (const n of h.candidates) {
     evaluations[`best-of-${n}`] = measureBest(`best-of-${n}`, base, n);
     evaluations[`weighted.best-of-${n}`] = measureBest(`weighted.best-of-${n}`, weighted[0]!, n);
@@ -82,6 +104,7 @@ export function graph(
     curves: { weights: weighed.weighting },
     comparisons: [
       { after: "weighted", before: "clone-successes" },
+      { after: "distilled", before: "clone-successes" },
       ...h.candidates.map((n) => ({ after: `weighted.best-of-${n}`, before: `best-of-${n}` })),
     ],
   };
@@ -106,6 +129,9 @@ export const smoke = {
   ...learnerSmoke("policy"),
   "candidates": [4],
   "betas": [0],
+  "distillation.candidates": 4,
+  "distillation.flow.steps": 100,
+  "distillation.flow.ema": 0.9,
 };
 
 /** What `exp run chunk-rl-tabletop` runs. */
@@ -114,7 +140,7 @@ export default experiment({
   version: 1,
   summary:
     "Offline chunk-level RL on one tabletop task: IQL on chunks of 300 episodes of a few-shot base, flow matching " +
-    "weighted by advantages for several beta, beside cloning the successes and the best of N.",
+    "weighted by advantages for several beta, the best of N and its distillation, beside cloning the successes.",
   seeds: [0, 1, 2],
   hyperparameters,
   overrides,

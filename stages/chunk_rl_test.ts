@@ -10,6 +10,7 @@ import { artifact, attempt, type Conditions, digests } from "../tests/stage_cont
 import { demonstrations, episodesOf, recorded, tasks, tinyBase, world } from "../tests/tabletop_subjects.ts";
 import { chunkData, chunkScale, chunkStates, drawRows, mixture } from "./chunk_data.ts";
 import * as collectRollouts from "./collect_rollouts.ts";
+import * as distilBestOfN from "./distil_best_of_n.ts";
 import * as evaluate from "./evaluate.ts";
 import * as evaluateBestOfN from "./evaluate_best_of_n.ts";
 import * as evaluateGaussian from "./evaluate_gaussian.ts";
@@ -225,6 +226,20 @@ Deno.test("without demonstrations advantages are of the rollouts alone, or the s
   const even = await flow({ beta: 0, advantages: false });
   const cloned = await flow({ beta: 0, advantages: false, keep: "successes" });
   assert.notEqual(even.output.weights.digest, cloned.output.weights.digest);
+});
+
+Deno.test("distil_best_of_n resumes bitwise; what is chosen among, and by what, decides", async () => {
+  const distil = (candidates: number, conditions: Conditions = {}, critics: "target" | "critic" = "target") =>
+    attempt(distilBestOfN, { ...base, critic: trained.weights, scale: trained.scale, episodes }, {
+      ...{ tasks, candidates, stride: 5, scoring: { ...scoring, critic: critics } },
+      flow: { steps: 60, batch: 8, width: 16, layers: 2, warmup: 2 },
+    }, conditions);
+  const whole = await distil(4, { alwaysDue: true });
+  const stopped = await distil(4, { interruptAt: 1 });
+  assert.deepEqual(digests(await distil(4, { checkpoint: stopped.checkpoints.at(-1) })), digests(whole));
+  const others = [await distil(1), await distil(4, {}, "critic")];
+  for (const { output } of others) assert.notEqual(output.weights.digest, whole.output.weights.digest);
+  assert.equal(whole.output.normalization.digest, base.normalization.digest);
 });
 
 Deno.test("collect_rollouts keeps successes and failures, of successive states, whatever the workers", async () => {
