@@ -190,6 +190,22 @@ export {
 export { decodeMixedSafetensors, decodeSafetensors, encodeSafetensors } from "./data/safetensors.ts";
 export { type Columns, decodeTable, encodeTable, numbers, strings } from "./data/table.ts";
 
+// LeRobot data sets: read (v2.0 ... v3.0), written (v3.0), checked, converted.
+export { checkDataset, type Checked, type Finding } from "./data/lerobot_check.ts";
+export { convertDataset, type Converted, type ConvertOptions } from "./data/lerobot_convert.ts";
+export { type Matrix, type OfflineEpisode, offlineEpisode } from "./data/lerobot_brief.ts";
+export type { FrameColumn, Frames, NumberColumn } from "./data/lerobot_frames.ts";
+export type { Feature, LeRobotInfo, LeRobotVersion } from "./data/lerobot_info.ts";
+export { type EpisodeEntry, LeRobotDataset, type VideoPart } from "./data/lerobot_read.ts";
+export type { QuantileRule, StoredStatistics } from "./data/lerobot_statistics.ts";
+export { type LeRobotOptions, LeRobotWriter, type NewEpisode } from "./data/lerobot_write.ts";
+export type { Files } from "./data/files.ts";
+export { type ParquetColumn, ParquetFile, type Slices } from "./data/parquet_read.ts";
+export type { EmbeddedImage, ParquetScalar } from "./data/parquet_write.ts";
+export { decodePng, encodePng, type Picture } from "./data/png.ts";
+export type { Pixels } from "./data/lerobot_statistics.ts";
+export type { FeatureStatistics, QuantileName } from "./data/running_statistics.ts";
+
 // Lab: what an experiment and a stage are.
 export type { Json } from "./lab/canonical.ts";
 export type { MethodStages } from "./lab/method_stages.ts";

@@ -10,6 +10,7 @@ export type FrameColumn =
 
 /** Numbers (or truth values as 0 and 1), [T, ...shape]. */
 export interface NumberColumn {
+  /** Tells it from text and images. */
   readonly kind: "numbers";
   /** Shape of a frame's value; [1] for one number. */
   readonly shape: readonly number[];

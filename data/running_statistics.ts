@@ -3,11 +3,17 @@
  * of 5,000 bins that is spread anew whenever the range grows. Ours compute in double precision throughout.
  */
 
-/** The quantiles every data set carries, by their names. */
-export const quantiles = { q01: 0.01, q10: 0.1, q50: 0.5, q90: 0.9, q99: 0.99 } as const;
-
 /** Name of a quantile. */
-export type QuantileName = keyof typeof quantiles;
+export type QuantileName = "q01" | "q10" | "q50" | "q90" | "q99";
+
+/** The quantiles every data set carries, by their names. */
+export const quantiles: Readonly<Record<QuantileName, number>> = {
+  q01: 0.01,
+  q10: 0.1,
+  q50: 0.5,
+  q90: 0.9,
+  q99: 0.99,
+};
 
 /** Names of the quantiles, lowest first. */
 export const quantileNames = Object.keys(quantiles) as QuantileName[];
