@@ -25,6 +25,8 @@ const hybrid = decodeEpisodes(Deno.readFileSync(shown.output.episodes.path)).map
 const policy = await artifact("weights", Uint8Array.of(1, 2, 3));
 const inputs = {
   hybrid: [await artifact("episodes", encodeEpisodes(hybrid))],
+  demonstrations: [],
+  advantages: [],
   policy: [policy],
   residuals: [policy],
   checkpoint: [],

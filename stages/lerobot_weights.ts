@@ -42,25 +42,39 @@ export function weightOf(advantage: number, { rule, cap, inverseTemperature }: W
   }
 }
 
+/** Advantages of single chunks, one a control step of an episode. */
+export interface ChunkAdvantages {
+  /** Whether a chunk that is learned from starts at the step, [T]. */
+  readonly valid: ArrayLike<number>;
+  /** Its advantage, [T]. */
+  readonly advantage: ArrayLike<number>;
+}
+
 /**
- * The columns of an episode; its advantage is that of all its frames.
+ * The columns of an episode. Its advantage is that of all its frames, unless its chunks have their own: then windows start
+ * where they are valid.
  *
  * @throws {Error} when it has no advantage
  */
-export function weightFrames({ task, index, length, tags }: Episode, weighting: Weighting): Frames {
-  const { advantage } = tags;
-  if (advantage === undefined) {
+export function weightFrames(
+  { task, index, length, tags }: Episode,
+  weighting: Weighting,
+  chunks?: ChunkAdvantages,
+): Frames {
+  const advantage = (t: number): number => {
+    const own = chunks ? chunks.advantage[t] : tags.advantage;
+    if (own !== undefined) return own;
     throw new Error(`Cannot weigh an episode of "${task}" from state ${index}: it has no advantage`);
-  }
+  };
   const column = (value: (t: number) => number): FrameColumn => ({
     kind: "numbers",
     shape: [1],
     values: Float64Array.from({ length }, (_, t) => value(t)),
   });
   return {
-    advantage: column(() => advantage),
-    weight: column(() => weightOf(advantage, weighting)),
-    is_positive: column(() => Number(advantage > 0)),
-    is_start: column((t) => Number(t % weighting.stride === 0)),
+    advantage: column(advantage),
+    weight: column((t) => weightOf(advantage(t), weighting)),
+    is_positive: column((t) => Number(advantage(t) > 0)),
+    is_start: column((t) => Number(t % weighting.stride === 0 && (!chunks || chunks.valid[t] === 1))),
   };
 }

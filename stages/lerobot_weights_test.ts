@@ -26,3 +26,16 @@ Deno.test("weightFrames() has a number for each frame; positive is strictly abov
   assert.deepEqual([values(some, "is_positive")[0], values(some, "weight")[4]], [1, 0.5]);
   assert.throws(() => weightFrames({ ...episode, tags: {} }, rule({})), /from state 3: it has no advantage$/);
 });
+
+Deno.test("chunks with advantages of their own are weighed one by one, and start windows where they are valid", () => {
+  const episode = { task: "t", index: 3, length: 3, tags: {} } as unknown as Episode;
+  const chunks = { valid: [1, 0, 1], advantage: [0.5, -1, -2] };
+  const frames = weightFrames(episode, rule({ rule: "awr", inverseTemperature: 1 }), chunks);
+  const values = (name: string) => {
+    const column = frames[name]!;
+    return column.kind === "numbers" ? [...column.values] : [];
+  };
+  assert.deepEqual(values("advantage"), [0.5, -1, -2]);
+  assert.deepEqual(values("weight"), [Math.exp(0.5), Math.exp(-1), Math.exp(-2)]);
+  assert.deepEqual([values("is_positive"), values("is_start")], [[1, 0, 0], [1, 0, 1]]);
+});

@@ -10,11 +10,12 @@ import type { FrameColumn } from "../data/lerobot_frames.ts";
 import { LeRobotWriter } from "../data/lerobot_write.ts";
 import type { EmbeddedImage } from "../data/parquet_write.ts";
 import { encodePng } from "../data/png.ts";
+import { decodeTable } from "../data/table.ts";
 import { packTar } from "../data/tar.ts";
 import type { CameraSettings, Image } from "../envs/environment.ts";
-import type { StageContext } from "../lab/stage.ts";
+import type { Artifact, StageContext } from "../lab/stage.ts";
 import { hybridFeatures, hybridFrames, imageFeature } from "./lerobot_columns.ts";
-import { weightFeatures, weightFrames, weighting } from "./lerobot_weights.ts";
+import { type ChunkAdvantages, weightFeatures, weightFrames, weighting } from "./lerobot_weights.ts";
 import { mirrored, resizeWithPad } from "../policies/resize_with_pad.ts";
 import { observationRow } from "./recording.ts";
 import { type Actor, rollout } from "./rollout.ts";
@@ -22,9 +23,14 @@ import { openWorld, type World, world as settings } from "./world.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
-/** The episodes; and what acted in them, whose digests stand in the provenance: a policy of ours, or one of LeRobot. */
+/**
+ * The episodes; demonstrations after them, which count as positive (A = 1); advantages of chunks, one row a control step of
+ * both, for weights of single chunks; and what acted, whose digests stand in the provenance: a policy of ours or of LeRobot.
+ */
 export const inputs = {
   hybrid: "episodes[]",
+  demonstrations: "episodes[]",
+  advantages: "metrics[]",
   policy: "weights[]",
   residuals: "weights[]",
   checkpoint: "checkpoint[]",
@@ -56,9 +62,10 @@ export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
   const { world: where, quantiles, weights, pictures, lanes, made } = context.parameters;
-  const { hybrid, policy, residuals, checkpoint } = context.input;
-  const files = await Promise.all(hybrid.map(({ path }) => Deno.readFile(path)));
-  const episodes = files.flatMap((bytes) => decodeEpisodes(bytes));
+  const { hybrid, demonstrations, advantages, policy, residuals, checkpoint } = context.input;
+  const shownBy = (episode: Episode) => ({ ...episode, tags: { ...episode.tags, advantage: 1 } });
+  const episodes = [...await read(hybrid), ...(await read(demonstrations)).map(shownBy)];
+  const chunks = await chunksOf(advantages, episodes);
   const evaluated = episodes.find(({ split }) => split === "evaluation");
   if (evaluated) {
     throw new Error(
@@ -77,7 +84,10 @@ export async function run(
     quantiles,
   });
   const add = (episode: Episode, images: Readonly<Record<string, FrameColumn>>) => {
-    const columns = { ...hybridFrames(episode), ...weights ? weightFrames(episode, weights) : {} };
+    const columns = {
+      ...hybridFrames(episode),
+      ...weights ? weightFrames(episode, weights, chunks?.get(episode)) : {},
+    };
     writer.add({ task: world.task(episode.task).language, frames: { ...images, ...columns } });
   };
   if (cameras.length === 0) { for (const episode of episodes) add(episode, {}); }
@@ -90,6 +100,8 @@ export async function run(
     made,
     inputs: {
       hybrid: hybrid.map(({ digest }) => digest),
+      demonstrations: demonstrations.map(({ digest }) => digest),
+      advantages: advantages.map(({ digest }) => digest),
       policy: policy.map(({ digest }) => digest),
       residuals: residuals.map(({ digest }) => digest),
       checkpoint: checkpoint.map(({ digest }) => digest),
@@ -101,6 +113,34 @@ export async function run(
   remove(path);
   packTar(folder, path);
   await context.output.dataset.write({ path });
+}
+
+async function read(artifacts: readonly Artifact[]): Promise<Episode[]> {
+  const files = await Promise.all(artifacts.map(({ path }) => Deno.readFile(path)));
+  return files.flatMap((bytes) => decodeEpisodes(bytes));
+}
+
+/** The advantages of each episode's chunks, where there are such. */
+async function chunksOf(
+  advantages: readonly Artifact[],
+  episodes: readonly Episode[],
+): Promise<ReadonlyMap<Episode, ChunkAdvantages> | undefined> {
+  const [file] = advantages;
+  if (!file) return undefined;
+  const { valid, advantage } = decodeTable(await Deno.readFile(file.path)) as Record<string, Float64Array>;
+  const steps = episodes.reduce((sum, { length }) => sum + length, 0);
+  if (!valid || !advantage || advantage.length !== steps) {
+    throw new Error(
+      `Cannot weigh ${steps} control steps by ${file.digest}: it must have "valid" and "advantage" for each`,
+    );
+  }
+  let from = 0;
+  return new Map(episodes.map((episode) => {
+    const to = from + episode.length;
+    const own = { valid: valid.subarray(from, to), advantage: advantage.subarray(from, to) };
+    from = to;
+    return [episode, own];
+  }));
 }
 
 /** How pictures are written: the cameras as features, and what is made of a picture. */

@@ -4,6 +4,7 @@ import type { Experiment } from "../lab/experiment.ts";
 import { plan } from "../lab/plan.ts";
 import awrTabletop from "../experiments/awr_tabletop.ts";
 import bestOfNTabletop from "../experiments/best_of_n_tabletop.ts";
+import cfgFlowLiberoPi0 from "../experiments/cfg_flow_libero_pi0.ts";
 import cfgFlowLiberoSpatial from "../experiments/cfg_flow_libero_spatial.ts";
 import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
 import chunkBriefTabletop from "../experiments/chunk_brief_tabletop.ts";
@@ -32,6 +33,7 @@ const experiments = [
   chunkBriefTabletop,
   chunkRlLiberoSpatial,
   chunkRlTabletop,
+  cfgFlowLiberoPi0,
   cfgFlowLiberoSpatial,
   cfgFlowTabletop,
   riptLaplaceTabletop,

@@ -60,6 +60,6 @@ export function exportHybrid(
   // Which of the world's cameras there are, the stage's own schema says.
   const seen = (cameras.length > 0 ? { ...world, cameras: shown } : world) as WorldSettings;
   const residuals = specialists.map(({ weights }) => weights);
-  const inputs = { hybrid, policy: [policy], residuals, checkpoint: [] };
+  const inputs = { hybrid, demonstrations: [], advantages: [], policy: [policy], residuals, checkpoint: [] };
   stage(writeLerobot, inputs, { world: seen, lanes, made }, { name, seed: 0 });
 }
