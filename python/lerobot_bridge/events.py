@@ -37,7 +37,8 @@ def end_with_parent() -> None:
         return
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        # Not through sys.stdin: its lock would be held at the interpreter's end, which is a fatal error.
+        while os.read(0, 1):
             pass
         os._exit(1)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .errors import BridgeError
+from .seeds import mixed
 
 COLUMNS = {"cfg": ("weight", "is_positive"), "weighted": ("weight",)}
 
@@ -70,7 +71,7 @@ class FlowData:
         step = start
         while True:
             epoch, inside = divmod(step, whole)
-            order = torch.randperm(len(self), generator=torch.Generator().manual_seed(_mixed(seed, epoch, 1)))
+            order = torch.randperm(len(self), generator=torch.Generator().manual_seed(mixed(seed, epoch, 1)))
             for number in range(inside, whole):
                 yield self._starts[order[number * batch : (number + 1) * batch]].tolist()
                 step += 1
@@ -99,22 +100,11 @@ def _metadata(root: str) -> Any:
     return LeRobotDatasetMetadata("local/data", root=root)
 
 
-def _mixed(seed: int, *numbers: int) -> int:
-    """One seed out of several numbers (SplitMix64's finaliser), so that streams of neighbouring steps do not meet."""
-    mixed = seed & (2**64 - 1)
-    for number in numbers:
-        mixed = (mixed + (number + 1) * 0x9E3779B97F4A7C15) & (2**64 - 1)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            mixed = ((mixed ^ (mixed >> shift)) * factor) & (2**64 - 1)
-        mixed ^= mixed >> 31
-    return mixed & (2**63 - 1)
-
-
 def noise_and_time(config: Any, rows: int, seed: int, step: int) -> Tuple[Tensor, Tensor]:
     """ε ~ N(0, I) [B, H, D] and t [B] of a step: t ~ Beta(α, 1) · scale + offset, by α's inverse distribution function."""
     if config.time_sampling_beta_beta != 1.0:
         raise BridgeError("policy", f"Cannot draw times of Beta(., {config.time_sampling_beta_beta}): only Beta(., 1) is known")
-    generator = torch.Generator().manual_seed(_mixed(seed, step, 2))
+    generator = torch.Generator().manual_seed(mixed(seed, step, 2))
     noise = torch.randn(rows, config.chunk_size, config.max_action_dim, generator=generator)
     uniform = torch.rand(rows, generator=generator)
     time = uniform ** (1 / config.time_sampling_beta_alpha) * config.time_sampling_scale + config.time_sampling_offset

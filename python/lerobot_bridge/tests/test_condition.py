@@ -13,6 +13,7 @@ import torch
 
 from lerobot_bridge import tiny
 from lerobot_bridge.condition import Conditioned, conditioned_from, model_inputs, sample
+from lerobot_bridge.fold import fold
 from lerobot_bridge.flow_data import FlowData, noise_and_time
 from lerobot_bridge.flow_loss import sample_error, step_loss
 from lerobot_bridge.policy import LoadedPolicy, Source
@@ -112,6 +113,24 @@ class TestCondition(Case):
                 for i in range(3):
                     alone = sample(conditioned, inputs, noise[:, i : i + 1], None, None)[:, 0]
                     self.assertLess(float((many[:, i] - alone).abs().max()), 1e-5)
+
+
+    def test_folded_weights_are_the_positive_branch(self) -> None:
+        for kind in KINDS:
+            with self.subTest(kind):
+                loaded, inputs, _, noise, _, _ = self.opened(kind)
+                conditioned = Conditioned(loaded.policy)
+                with torch.no_grad():
+                    conditioned.embedding.normal_(generator=torch.Generator().manual_seed(1))
+                guided = sample(conditioned, inputs, noise[:, None], 1, None)[:, 0]
+                plain = sample(conditioned, inputs, noise[:, None], None, None)[:, 0]
+                conditioned.detach()
+                folded = fold(dict(loaded.policy.state_dict()), conditioned.embedding.detach()[1], kind)
+                loaded.policy.load_state_dict(folded)
+                with torch.no_grad():
+                    alone = loaded.policy.model.sample_actions(*inputs, noise=noise)
+                self.assertLess(float((alone - guided).abs().max()), 1e-5)
+                self.assertGreater(float((plain - guided).abs().max()), 1e-3)
 
 
 class TestLoss(Case):
