@@ -175,7 +175,7 @@ async function checkEpisode(
   }
   let whole = entry.length > 0;
   for (const [name, feature] of Object.entries(features)) {
-    if (!file.columns.some((column) => column.name === name)) continue;
+    if (!fieldOf(name, feature) || !file.columns.some((column) => column.name === name)) continue;
     try {
       const rows = await file.read([name], entry.row, entry.row + entry.length);
       read[name] = decodeFrames(name, feature, rows[name]!, origin);

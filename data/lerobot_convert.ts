@@ -42,6 +42,10 @@ export async function convertDataset(folder: string, options: ConvertOptions): P
   const features: Record<string, Feature> = {};
   for (const [name, feature] of Object.entries(all)) {
     if (name in defaultFeatures) continue;
+    if (feature.dtype === "language") {
+      notes.push(`"${name}" is left out: annotations of language are not read`);
+      continue;
+    }
     const renamed = name.replaceAll("/", ".");
     if (renamed !== name) notes.push(`"${name}" is called "${renamed}": names must be free of slashes`);
     names.set(name, renamed);

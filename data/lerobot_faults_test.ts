@@ -130,7 +130,7 @@ Deno.test("descriptions that say something impossible", async () => {
     [
       { features: { action: { dtype: "quaternion", shape: [4] } } },
       'Cannot read feature "action" of D/meta/info.json: dtype "quaternion" must be one of float32, float64, int8, int16, ' +
-      "int32, int64, uint8, uint16, uint32, uint64, bool, string, image, video",
+      "int32, int64, uint8, uint16, uint32, uint64, bool, string, image, video, language",
     ],
     [
       { features: { action: { dtype: "float32", shape: [0] } } },
@@ -245,6 +245,21 @@ Deno.test("columns that are missing, unknown, or of another type or width", asyn
     offlineEpisode(dataset, dataset.episodes[1]!, { action: 7 }),
     (error: Error) => error.message.endsWith(`${DATA}, row 4: it has 3 numbers, actions have 7`),
   );
+});
+
+Deno.test("annotations of language are left alone, and left out of what is converted", async () => {
+  const folder = small();
+  await rewrite(folder, DATA, (columns, fields) => {
+    fields.push({ name: "language_events", scalar: "string", lists: 1 });
+    columns.language_events = columns.action!.map(() => ["nested in real ones"]);
+  });
+  describe(folder, ({ features }) => {
+    (features as Record<string, unknown>).language_events = { dtype: "language", shape: [1], names: null };
+  });
+  assert.deepEqual((await findings(folder)).filter((line) => line.startsWith("error")), []);
+  const out = `${folder}-out`, { notes } = await convertDataset(folder, { out, quantiles: "mean" });
+  assert.deepEqual(notes, ['"language_events" is left out: annotations of language are not read']);
+  assert.deepEqual(await findings(out), []);
 });
 
 Deno.test("NaN and nothing in a row", async () => {

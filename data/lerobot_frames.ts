@@ -94,9 +94,9 @@ function flat(value: unknown): unknown[] | undefined {
   return undefined;
 }
 
-/** The Parquet column of a feature; none for videos. */
+/** The Parquet column of a feature; none for videos, nor for LeRobot's nested records of language. */
 export function fieldOf(name: string, { dtype, shape }: Feature): ParquetField | undefined {
-  if (dtype === "video") return undefined;
+  if (dtype === "video" || dtype === "language") return undefined;
   const single = shape.length === 1 && shape[0] === 1;
   const lists = dtype === "image" || dtype === "string" || single ? 0 : shape.length;
   return { name, scalar: dtype as ParquetScalar, lists };

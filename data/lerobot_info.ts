@@ -5,7 +5,7 @@ export type LeRobotVersion = "v2.0" | "v2.1" | "v3.0";
 
 /** A feature: what every frame holds under a name. */
 export interface Feature {
-  /** NumPy's name of a number type, or "bool", "string", "image", "video". */
+  /** NumPy's name of a number type, or "bool", "string", "image", "video", "language" (annotations, which are not read). */
   readonly dtype: string;
   /** Shape of a frame's value, [1] for one number. Images: height, width, channels, unless `names` say otherwise. */
   readonly shape: readonly number[];
@@ -156,7 +156,7 @@ function parseFeature(name: string, value: unknown, version: LeRobotVersion, whe
   return { dtype, shape, names: names ?? null, ...(info === undefined ? {} : { info }) };
 }
 
-const others = ["string", "image", "video"];
+const others = ["string", "image", "video", "language"];
 
 /** The text of `meta/info.json`, in LeRobot's order of fields. */
 export function encodeInfo(info: LeRobotInfo): string {

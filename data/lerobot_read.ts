@@ -4,7 +4,7 @@
  */
 import { type Files, filesIn } from "./files.ts";
 import { briefFile, inferInfo } from "./lerobot_brief.ts";
-import { decodeFrames, type Frames } from "./lerobot_frames.ts";
+import { decodeFrames, fieldOf, type Frames } from "./lerobot_frames.ts";
 import { formatPath, type LeRobotInfo, parseInfo, parseRecord, paths } from "./lerobot_info.ts";
 import { legacyEpisodes, legacyTasks } from "./lerobot_legacy.ts";
 import { parseStatistics, type StoredStatistics } from "./lerobot_statistics.ts";
@@ -107,7 +107,8 @@ export class LeRobotDataset {
     { names, anyNumber = false }: { names?: readonly string[]; anyNumber?: boolean } = {},
   ): Promise<Frames> {
     const { features } = this.info;
-    const wanted = names ?? Object.keys(features).filter((name) => features[name]!.dtype !== "video");
+    const wanted = names ??
+      Object.keys(features).filter((name) => fieldOf(name, features[name]!) !== undefined);
     const file = await this.data(entry.file);
     for (const name of wanted) {
       if (features[name]) continue;
