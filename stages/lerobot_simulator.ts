@@ -5,6 +5,7 @@
 import * as install from "./lerobot_install.ts";
 import type { ActingSettings, BridgeSettings } from "./lerobot_settings.ts";
 import * as libero from "./libero_world.ts";
+import { checked, type SimulatorCheck } from "./simulator_check.ts";
 
 const worldOf = (settings: ActingSettings | BridgeSettings) =>
   "world" in settings ? settings.world : undefined;
@@ -26,4 +27,14 @@ export function describe(settings: ActingSettings | BridgeSettings): string {
   const policy = `a LeRobot policy on ${settings.device}`;
   if (!world) return policy;
   return `${world.name === "libero" ? libero.describe(world) : `the ${world.name} with images`}; ${policy}`;
+}
+
+/** What `exp doctor` tells of them: LeRobot's environment, then the world. */
+export function checks(settings: ActingSettings | BridgeSettings): SimulatorCheck[] {
+  const lerobot = checked("lerobot", "deno task setup:lerobot", () => {
+    const { packages } = install.fingerprint();
+    return `lerobot ${packages.lerobot}, torch ${packages.torch}`;
+  });
+  const world = worldOf(settings);
+  return [lerobot, ...world?.name === "libero" ? libero.checks(world) : []];
 }

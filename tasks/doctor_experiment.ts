@@ -77,6 +77,9 @@ function given({ stages }: Plan, { objects }: Store): Check[] {
   const distinct = new Map(all.map(({ given, kind }) => [given, kind]));
   return [...distinct].map(([digest, kind]) => {
     const there = existsSync(objects.path(digest));
+    if (/^sha256:0+$/.test(digest)) {
+      return { name: kind, ok: false, detail: "none is named", mend: "name one" };
+    }
     const detail = there ? `${digest} is in the store` : `this store has no object ${digest}`;
     return { name: kind, ok: there, detail, mend: "exp import takes it from another store's export" };
   });

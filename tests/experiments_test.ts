@@ -8,6 +8,7 @@ import cfgFlowLiberoPi0 from "../experiments/cfg_flow_libero_pi0.ts";
 import cfgFlowLiberoSpatial from "../experiments/cfg_flow_libero_spatial.ts";
 import cfgFlowTabletop from "../experiments/cfg_flow_tabletop.ts";
 import chunkBriefTabletop from "../experiments/chunk_brief_tabletop.ts";
+import chunkRlLiberoPi05 from "../experiments/chunk_rl_libero_pi05.ts";
 import chunkRlLiberoSpatial from "../experiments/chunk_rl_libero_spatial.ts";
 import chunkRlTabletop from "../experiments/chunk_rl_tabletop.ts";
 import dsrlAloha from "../experiments/dsrl_aloha.ts";
@@ -31,6 +32,7 @@ const experiments = [
   awrTabletop,
   bestOfNTabletop,
   chunkBriefTabletop,
+  chunkRlLiberoPi05,
   chunkRlLiberoSpatial,
   chunkRlTabletop,
   cfgFlowLiberoPi0,
@@ -56,7 +58,7 @@ for (const experiment of experiments) {
       const made = new Set<string>();
       for (const { name, inputs } of stages) {
         for (const edge of Object.values(inputs).flat()) {
-          assert.ok("stage" in edge && made.has(edge.stage), `${name} before ${JSON.stringify(edge)}`);
+          assert.ok("given" in edge || made.has(edge.stage), `${name} before ${JSON.stringify(edge)}`);
         }
         made.add(name);
       }

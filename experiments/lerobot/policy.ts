@@ -59,7 +59,7 @@ export const lerobotNeeds = (hub: string, gigabytes: number): readonly Need[] =>
   {
     name: "checkpoint",
     detail: `${hub} as a folder, packed into the store: its digest is policy.checkpoint`,
-    mend: `hf download ${hub} --local-dir DIR, then deno task exp policy checkpoint DIR`,
+    mend: `hf download ${hub} --local-dir DIR, then deno task exp data import DIR`,
   },
   {
     name: "gpu",
