@@ -18,6 +18,7 @@
  *
  * const program = compile(({ x }) => ({ y: sum(square(x!)) }), { x: [3] });
  * await using session = await Session.create(program);
+export type { Device } from "./engine/device.ts";
  * const { y } = await session.run({ x: ndarray([3], Float32Array.of(1, 2, 3)) });
  * console.log(y!.data[0]); // 14
  * ```
