@@ -18,7 +18,6 @@
  *
  * const program = compile(({ x }) => ({ y: sum(square(x!)) }), { x: [3] });
  * await using session = await Session.create(program);
-export type { Device } from "./engine/device.ts";
  * const { y } = await session.run({ x: ndarray([3], Float32Array.of(1, 2, 3)) });
  * console.log(y!.data[0]); // 14
  * ```
@@ -58,6 +57,7 @@ export { Stream, stream } from "./random.ts";
 export { type Elements, type NDArray, ndarray, scalar, size, type Tensors } from "./ndarray.ts";
 
 // Engine: functions of tfjs-core's tensors, traced, differentiated, compiled to ONNX and run.
+export type { Device } from "./engine/device.ts";
 export { Learner } from "./engine/learner.ts";
 export type { Program } from "./engine/program.ts";
 export { Session, type SessionOptions } from "./engine/session.ts";
