@@ -11,6 +11,7 @@ import {
   overrides as tabletopOverrides,
   smoke as tabletopSmoke,
 } from "./pld_tabletop.ts";
+import { pixelPresets } from "./residual/from_pixels.ts";
 
 /** The ten tasks are the stems of the suite's BDDL files; each names where the bowl stands. */
 const fromTo = (where: string) => `pick_up_the_black_bowl_${where}_and_place_it_on_the_plate`;
@@ -87,6 +88,8 @@ export default experiment({
       "lanes": 2,
       "online.lanes": 2,
     },
+    // The residual sees the benchmark's two cameras, the base its states.
+    pixels: { ...pixelPresets.pixels, "pixels.cameras": ["agentview", "robot0_eye_in_hand"] },
     paper: {
       "tasks": all,
       "demonstrations.episodes": 50,

@@ -12,11 +12,11 @@ import { add, concat, mean, mul, neg, type Scalar, sub, type Tensor } from "@ten
 import { z } from "zod";
 import type { Weights } from "../engine/differentiate.ts";
 import { compile, type Program } from "../engine/program.ts";
-import { type Shapes, stopGradient } from "../engine/trace.ts";
+import { constant, type Shapes, stopGradient } from "../engine/trace.ts";
 import type { Tensors } from "../ndarray.ts";
 import { colorJitter, cropNumbers, jitterNumbers, randomCrop } from "../nn/augmentation.ts";
 import { initializeAdamW } from "../nn/optimizer.ts";
-import { encodePixels, initializePixelEncoder } from "../nn/pixel_encoder.ts";
+import { encodedWidth, encodeFrames, type Encoder, initializeEncoder } from "../nn/vision.ts";
 import { copied, moved, part, shapesOf } from "../nn/weights.ts";
 import { Stream } from "../random.ts";
 import * as dsrl from "./dsrl.ts";
@@ -29,8 +29,13 @@ import {
 
 /** What pictures add to the hyperparameters. */
 export const pixelSettings = {
+  encoder: z.enum(["small", "resnet"]).default("small")
+    .describe("small: the public learner's convolutions; resnet: heads on SERL's frozen trunk"),
+  embeddings: z.int().min(1).default(8).describe("Sums that a ResNet's head keeps of each channel; SERL"),
   filters: z.int().min(1).default(32).describe("Filters of each convolution of an encoder"),
-  latent: z.int().min(1).default(50).describe("Numbers that an encoder makes of the pictures"),
+  latent: z.int().min(1).default(50).describe(
+    "Numbers that an encoder makes of the pictures; a ResNet's, of each",
+  ),
   colorJitter: z.boolean().default(true).describe(
     "Jitters colors in training; true, as the public learner, whose launch script does not say otherwise",
   ),
@@ -43,6 +48,8 @@ export type Hyperparameters = z.output<typeof hyperparameters>;
 
 /** What an actor is made of, as a stage is told that opens a stored one. */
 export const actorForm = stateActorForm.extend({
+  encoder: pixelSettings.encoder,
+  embeddings: pixelSettings.embeddings,
   filters: pixelSettings.filters.removeDefault(),
   latent: pixelSettings.latent.removeDefault(),
 });
@@ -51,7 +58,8 @@ export type PixelActorForm = z.output<typeof actorForm>;
 
 /** The form among the hyperparameters. */
 export function actorFormOf(h: PixelActorForm): PixelActorForm {
-  return { ...stateActorFormOf(h), ...encoder(h) };
+  const { encoder, embeddings, filters, latent } = h;
+  return { ...stateActorFormOf(h), encoder, embeddings, filters, latent };
 }
 
 /** Extents of what the learner sees, and the width of w. */
@@ -76,9 +84,22 @@ export interface Minibatch extends dsrl.Minibatch {
   nextPixels: Tensor;
 }
 
-/** What network `name` sees: [encoder(o), s], [B, latent + S]. */
-export function view(weights: Weights, name: string, pixels: Tensor, state: Tensor): Tensor {
-  return concat([encodePixels(weights, `${name}/encoder`, pixels), state], 1);
+/** How pictures are encoded. */
+type Looking = Pick<PixelActorForm, "encoder" | "embeddings" | "filters" | "latent">;
+
+const encoderOf = ({ encoder, embeddings, filters, latent }: Looking): Encoder =>
+  encoder === "small" ? { encoder, filters, latent } : { encoder, embeddings, latent };
+
+/** What network `name` sees: [encoder(o), s]; a ResNet looks through `trunk`. */
+export function view(
+  weights: Weights,
+  name: string,
+  pixels: Tensor,
+  state: Tensor,
+  form: Looking,
+  trunk?: Weights,
+): Tensor {
+  return concat([encodeFrames(weights, `${name}/encoder`, pixels, encoderOf(form), trunk), state], 1);
 }
 
 /** Pictures as they are learned from: cropped, and jittered where there are `jitters`. */
@@ -92,9 +113,10 @@ export function target(
   weights: Weights,
   b: Omit<Minibatch, "pixels" | "state" | "w">,
   h: Hyperparameters,
+  trunk?: Weights,
 ): Tensor {
-  const { w } = act(weights, view(weights, "actor", b.nextPixels, b.nextState), b.nextNoise, h);
-  const seen = view(weights, "target", b.nextPixels, b.nextState);
+  const { w } = act(weights, view(weights, "actor", b.nextPixels, b.nextState, h, trunk), b.nextNoise, h);
+  const seen = view(weights, "target", b.nextPixels, b.nextState, h, trunk);
   const value = dsrl.reduce(dsrl.q(weights, "target", seen, w, h), h.reduction);
   return stopGradient(add(b.reward, mul(mul(b.discount, sub(1, b.terminated)), value)));
 }
@@ -105,8 +127,14 @@ export function criticLoss(
   b: Pick<Minibatch, "pixels" | "state" | "w">,
   y: Tensor,
   h: Hyperparameters,
+  trunk?: Weights,
 ) {
-  return dsrl.criticLoss(critic, { state: view(critic, "critic", b.pixels, b.state), w: b.w }, y, h);
+  return dsrl.criticLoss(
+    critic,
+    { state: view(critic, "critic", b.pixels, b.state, h, trunk), w: b.w },
+    y,
+    h,
+  );
 }
 
 /** L_π = E[α log π(w | o, s) - mean_i Q_i(o, s, w)] of the actor and its encoder, and H = -E log π. */
@@ -116,29 +144,37 @@ export function actorLoss(
   alpha: Tensor,
   b: { pixels: Tensor; state: Tensor; noise: Tensor },
   h: Hyperparameters,
+  trunk?: Weights,
 ) {
-  const { w, logDensity } = act(actor, view(actor, "actor", b.pixels, b.state), b.noise, h);
-  const seen = view(critic, "critic", b.pixels, b.state);
+  const { w, logDensity } = act(actor, view(actor, "actor", b.pixels, b.state, h, trunk), b.noise, h);
+  const seen = view(critic, "critic", b.pixels, b.state, h, trunk);
   const value = dsrl.reduce(dsrl.q(critic, "critic", seen, w, h), h.reduction);
   const loss: Scalar = mean(sub(mul(alpha, logDensity), value));
   return { loss, metrics: { "actor/loss": loss, "actor/entropy": neg(mean(logDensity)) } };
 }
 
-/** One update in the public code's order: critic, targets, actor, temperature. For `compileUpdate`. */
-export function update(h: Hyperparameters) {
+function baked(trunk: Tensors): Weights {
+  return Object.fromEntries(Object.entries(trunk).map(([name, x]) => [name, constant(x)]));
+}
+
+/**
+ * One update in the public code's order: critic, targets, actor, temperature. For `compileUpdate`; the trunk of a ResNet
+ * is baked into the program.
+ */
+export function update(h: Hyperparameters, trunk: Tensors = {}) {
   return (state: Weights, batch: Weights): { state: Weights; metrics: Record<dsrl.Metric, Tensor> } => {
     const { noise, crops, nextCrops, jitters, nextJitters, ...rows } = batch;
-    const stored = rows as unknown as Minibatch;
+    const stored = rows as unknown as Minibatch, frozen = baked(trunk);
     const b = {
       ...stored,
       pixels: augment(stored.pixels, crops!, jitters),
       nextPixels: augment(stored.nextPixels, nextCrops!, nextJitters),
     };
-    const y = target(state, b, h);
-    const critic = dsrl.criticStep(state, (weights) => criticLoss(weights, b, y, h), h);
+    const y = target(state, b, h, frozen);
+    const critic = dsrl.criticStep(state, (weights) => criticLoss(weights, b, y, h, frozen), h);
     const actor = dsrl.actorStep(
       critic.state,
-      (weights, alpha) => actorLoss(weights, critic.state, alpha, { ...b, noise: noise! }, h),
+      (weights, alpha) => actorLoss(weights, critic.state, alpha, { ...b, noise: noise! }, h, frozen),
       h,
       noise!.shape[1]!,
     );
@@ -164,10 +200,11 @@ export function updateShapes(sizes: Sizes, h: Hyperparameters): { state: Shapes;
 
 /** A complete learner state: that of `dsrl.initialize`, with encoders of actor, critics and targets. */
 export function initialize(stream: Stream, sizes: Sizes, h: Hyperparameters): Tensors {
-  const critic = initializePixelEncoder(stream, "critic/encoder", { ...sizes, ...encoder(h) });
-  const actor = initializePixelEncoder(stream, "actor/encoder", { ...sizes, ...encoder(h) });
+  const form = encoderOf(h), state = encodedWidth(sizes, form) + sizes.state;
+  const critic = initializeEncoder(stream, "critic/encoder", sizes, form);
+  const actor = initializeEncoder(stream, "actor/encoder", sizes, form);
   return {
-    ...dsrl.initialize(stream, { state: h.latent + sizes.state, noise: sizes.noise }, h),
+    ...dsrl.initialize(stream, { state, noise: sizes.noise }, h),
     ...critic,
     ...moved(copied(critic), "critic", "target"),
     ...initializeAdamW(critic, "critic"),
@@ -176,22 +213,25 @@ export function initialize(stream: Stream, sizes: Sizes, h: Hyperparameters): Te
   };
 }
 
-const encoder = ({ filters, latent }: Pick<PixelActorForm, "filters" | "latent">) => ({ filters, latent });
-
 /**
  * The acting program: the actor's weights by name, "pixels" [B, height, width, channels], "state" [B, S] and "noise"
  * [B, W] → "w" [B, W]; zero noise: m tanh μ. Pictures are neither cropped nor jittered.
  */
-export function actorProgram(batch: number, sizes: Sizes, h: PixelActorForm): Program {
-  const none = new Stream([0, 0]);
-  const head = initializeActor(none, { state: h.latent + sizes.state, noise: sizes.noise }, {
+export function actorProgram(
+  batch: number,
+  sizes: Sizes,
+  h: PixelActorForm,
+  trunk: Tensors = {},
+): Program {
+  const none = new Stream([0, 0]), form = encoderOf(h), seen = encodedWidth(sizes, form) + sizes.state;
+  const head = initializeActor(none, { state: seen, noise: sizes.noise }, {
     ...h,
     initialTemperature: 1,
   });
-  const pictures = initializePixelEncoder(none, "actor/encoder", { ...sizes, ...encoder(h) });
+  const pictures = initializeEncoder(none, "actor/encoder", sizes, form);
   return compile(
     ({ pixels, state, noise, ...weights }) => ({
-      w: act(weights, view(weights, "actor", pixels!, state!), noise!, h).w,
+      w: act(weights, view(weights, "actor", pixels!, state!, h, baked(trunk)), noise!, h).w,
     }),
     {
       ...part(shapesOf({ ...head, ...pictures }), "actor"),

@@ -7,6 +7,7 @@ import { compileUpdate } from "../engine/program.ts";
 import { Session } from "../engine/session.ts";
 import { ndarray, size, type Tensors } from "../ndarray.ts";
 import { drawCrops, drawJitters } from "../nn/augmentation.ts";
+import { drawTrunk } from "../nn/resnet.ts";
 import { part } from "../nn/weights.ts";
 import { stream } from "../random.ts";
 import { assertAllClose, assertClose, eager, numbers, readFixture } from "../tests/fixtures/numerics.ts";
@@ -114,6 +115,38 @@ Deno.test("at first the targets look as the critics, and the deterministic w is 
   };
   const { w } = await session.run(inputs);
   assert.ok(w!.data.every((x) => Math.abs(x) < 0.1));
+});
+
+Deno.test("through a ResNet heads learn, and the trunk is no part of the state", async () => {
+  const h = { ...small, encoder: "resnet", embeddings: 2, colorJitter: false } as const;
+  const trunk = drawTrunk(stream(4)), state = pixels.initialize(stream(0, "test"), sizes, h);
+  const shapes = pixels.updateShapes(sizes, h), random = stream(1, "test");
+  await using learner = await Learner.create(compileUpdate(pixels.update(h, trunk), shapes), state, {
+    threads: 1,
+  });
+  const batches = Object.fromEntries(
+    Object.entries(shapes.batch).map(([name, shape]) => {
+      const array = ndarray([1, ...shape]);
+      if (/pixels/i.test(name)) array.data.set(array.data.map(() => random.integer(256)));
+      else if (!/crops/i.test(name)) random.fillNormal(array.data);
+      return [name, array];
+    }),
+  );
+  await learner.update(batches);
+  for (const name of ["actor", "critic", "target"].map((group) => `${group}/encoder/0/embedding`)) {
+    assert.notDeepEqual(learner.state[name]!.data, state[name]!.data, name);
+  }
+  const program = pixels.actorProgram(4, sizes, pixels.actorFormOf(h), trunk);
+  await using session = await Session.create(program, { threads: 1 });
+  const { pixels: seen, state: numbers, noise } = batches;
+  const rows = (x: Tensors[string], ...shape: number[]) => ndarray([4, ...shape], x.data);
+  const { w } = await session.run({
+    ...part(learner.state, "actor"),
+    pixels: rows(seen!, 17, 18, 3),
+    state: rows(numbers!, 8),
+    noise: rows(noise!, 7),
+  });
+  assert.ok(w!.data.every(Number.isFinite));
 });
 
 Deno.test("without color jitter the update asks for no jitters", () => {

@@ -8,11 +8,17 @@ import { camerasOf } from "./cameras.ts";
 import { protocol } from "./evaluation_table.ts";
 import { PixelNoiseActor } from "./pixel_steering.ts";
 import { evaluateSteered, outputs } from "./steered_evaluation.ts";
+import { trunkOf } from "./trunk.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
-/** The base and its units; the learner state that steers it. */
-export const inputs = { weights: "weights", normalization: "normalization", actor: "weights" } as const;
+/** The base and its units; the learner state that steers it; the trunk of a ResNet, or none. */
+export const inputs = {
+  weights: "weights",
+  normalization: "normalization",
+  actor: "weights",
+  trunk: "weights[]",
+} as const;
 export { outputs };
 
 /** What the stage is told; the world's settings name the cameras. */
@@ -29,13 +35,13 @@ export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
   const { lanes, noise, actor: form, sampled, world } = context.parameters;
-  const cameras = camerasOf(world);
+  const cameras = camerasOf(world), trunk = await trunkOf(context.input.trunk, form);
   const { tensors } = decodeSafetensors(await Deno.readFile(context.input.actor.path));
   await evaluateSteered(
     context,
     (horizon) =>
       PixelNoiseActor.open({
-        weights: tensors,
+        weights: { ...trunk, ...tensors },
         cameras,
         lanes,
         noise: noiseRows(noise, horizon) * 7,

@@ -1,6 +1,7 @@
 /** What DSRL-SAC from pictures brings to the frame of steering: its update, what it stores, how it acts. */
 import { compileUpdate } from "../engine/program.ts";
 import type { Observation } from "../envs/environment.ts";
+import type { Tensors } from "../ndarray.ts";
 import { drawCrops, drawJitters } from "../nn/augmentation.ts";
 import * as dsrl from "../rl/dsrl_pixels.ts";
 import type { Cameras } from "./cameras.ts";
@@ -9,13 +10,15 @@ import type { SteeringMethod } from "./steering_training.ts";
 
 /** The method for w of `noise` numbers, from pictures and `numbers` of proprioception. */
 export function pixelMethod(
-  { cameras, numbers, noise, hyperparameters: h, shown }: {
+  { cameras, numbers, noise, hyperparameters: h, shown, trunk = {} }: {
     readonly cameras: Cameras;
     readonly numbers: number;
     readonly noise: number;
     readonly hyperparameters: dsrl.Hyperparameters;
     /** What is made of an observation before the actor sees it. */
     readonly shown?: (observation: Observation) => Observation;
+    /** Weights of the trunk, where a ResNet looks. */
+    readonly trunk?: Tensors;
   },
 ): SteeringMethod {
   const sizes = { ...cameras, state: numbers, noise };
@@ -23,7 +26,7 @@ export function pixelMethod(
   const pixels = [cameras.height, cameras.width, cameras.channels];
   const acting = { cameras, noise, form: h, sampled: true, numbers, ...(shown ? { shown } : {}) };
   return {
-    program: compileUpdate(dsrl.update(h), shapes),
+    program: compileUpdate(dsrl.update(h, trunk), shapes),
     batch: shapes.batch,
     columns: {
       pixels,
@@ -48,6 +51,6 @@ export function pixelMethod(
       drawJitters(random, batches.jitters!.data);
       drawJitters(random, batches.nextJitters!.data);
     },
-    open: (weights, lanes) => PixelNoiseActor.open({ weights, lanes, ...acting }),
+    open: (weights, lanes) => PixelNoiseActor.open({ weights: { ...trunk, ...weights }, lanes, ...acting }),
   };
 }

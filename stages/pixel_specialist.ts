@@ -1,11 +1,8 @@
 /** A residual that sees the world's cameras, and of the numbers only those of the robot itself. */
 import { z } from "zod";
 import type { Normalization } from "../data/normalization.ts";
-import { decodeSafetensors } from "../data/safetensors.ts";
 import { Session } from "../engine/session.ts";
-import type { Artifact } from "../lab/stage.ts";
 import { type NDArray, ndarray, size, type Tensors } from "../ndarray.ts";
-import { readTrunk } from "../nn/resnet.ts";
 import { frameShape } from "../nn/vision.ts";
 import { part } from "../nn/weights.ts";
 import { acting, actorProgram, encoders, type Vision } from "../rl/pld_pixels.ts";
@@ -31,21 +28,6 @@ export const vision = z.strictObject({
 /** Everything that decides the shapes of a learner that sees. */
 export function visionOf(world: WorldSettings, { encoder, frames }: z.output<typeof vision>): Vision {
   return { encoder, frames, cameras: camerasOf(world), proprioception: PROPRIOCEPTION, action: ACTION };
-}
-
-/**
- * The trunk that stages were given, none or one.
- *
- * @throws {Error} when the encoder is a ResNet and there is none
- */
-export async function trunkOf(
-  files: readonly Artifact[],
-  { encoder }: Pick<Vision, "encoder">,
-): Promise<Tensors> {
-  if (encoder.encoder === "small") return {};
-  const [file] = files;
-  if (!file) throw new Error("Cannot see through a ResNet without weights: give the stage a trunk");
-  return readTrunk(decodeSafetensors(await Deno.readFile(file.path)).tensors, file.digest);
 }
 
 /** A residual from frames, opened for a batch of lanes. */

@@ -42,7 +42,9 @@ export class PixelNoiseActor implements LearnedSteering {
     this.sampled = sampled;
   }
 
-  /** Opens the actor among `weights` for `lanes` rows and w of `noise` numbers. */
+  /**
+   * Opens the actor among `weights` for `lanes` rows and w of `noise` numbers; where a ResNet looks, they hold its trunk.
+   */
   static async open(
     { weights, cameras, lanes, noise, form, sampled, numbers = PROPRIOCEPTION, shown = (seen) => seen }: {
       weights: Tensors;
@@ -58,7 +60,8 @@ export class PixelNoiseActor implements LearnedSteering {
     },
   ): Promise<PixelNoiseActor> {
     const sizes = { ...cameras, state: numbers, noise };
-    const session = await Session.create(actorProgram(lanes, sizes, form), { threads: ACTING_THREADS });
+    const program = actorProgram(lanes, sizes, form, part(weights, "trunk"));
+    const session = await Session.create(program, { threads: ACTING_THREADS });
     return new PixelNoiseActor(session, { lanes, cameras, shown, sizes, weights, sampled });
   }
 

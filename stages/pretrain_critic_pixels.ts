@@ -16,9 +16,10 @@ import { residualScale } from "../rl/residual.ts";
 import { camerasOf } from "./cameras.ts";
 import { curveColumns, type CurveRow } from "./learning_curve.ts";
 import { offlineSeen } from "./offline_seen.ts";
-import { trunkOf, vision, visionOf } from "./pixel_specialist.ts";
+import { vision, visionOf } from "./pixel_specialist.ts";
 import { pretraining } from "./pretrain_critic.ts";
 import { proprioceptionScale } from "./seeing.ts";
+import { trunkOf } from "./trunk.ts";
 import { openWorld, world as settings } from "./world.ts";
 
 /** Where the stage's code starts. */
@@ -51,7 +52,7 @@ export async function run(
   const { parameters: { world, task, lanes, execute, learner, calql: c }, input, seed, threads } = context;
   const h = pld.hyperparameters.parse(learner), v = visionOf(world, context.parameters.vision);
   const episodes = decodeEpisodes(await Deno.readFile(input.offline.path));
-  const trunk = await trunkOf(input.trunk, v), scale = proprioceptionScale(episodes, execute);
+  const trunk = await trunkOf(input.trunk, v.encoder), scale = proprioceptionScale(episodes, execute);
   const simulated = await openWorld(world);
   const offline = await (async () => {
     await using pool = await simulated.pool({ lanes, workers: context.workers });

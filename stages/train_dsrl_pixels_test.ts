@@ -32,7 +32,7 @@ const online = {
 const run = (conditions: Conditions = {}, more: object = {}) =>
   attempt(
     trainDsrl,
-    { ...base, demonstrations: shown },
+    { ...base, demonstrations: shown, trunk: [] },
     { ...shared, world: seeing, learner, online, ...more },
     conditions,
   );
@@ -64,7 +64,7 @@ Deno.test("train_dsrl_pixels learns, and what it learned can be evaluated", asyn
   const curve = decodeTable(await Deno.readFile(whole.output.curve.path));
   assert.ok((curve.gradient_steps!.at(-1) as number) > 0);
   assert.ok((curve["critic/loss"]!.at(-1) as number) > 0);
-  const { output } = await attempt(evaluateDsrl, { ...base, actor: whole.output.weights }, {
+  const { output } = await attempt(evaluateDsrl, { ...base, actor: whole.output.weights, trunk: [] }, {
     world: seeing,
     tasks,
     states: 2,

@@ -27,11 +27,12 @@ import { OnlineLanes } from "./online_lanes.ts";
 import { learnOnline, resume } from "./online_learning.ts";
 import { outputs, writeTrained } from "./online_outputs.ts";
 import { assertMemory, describeMemory, memoryPlan } from "./pixel_memory.ts";
-import { openSeeing, PixelSpecialist, trunkOf, vision, visionOf } from "./pixel_specialist.ts";
+import { openSeeing, PixelSpecialist, vision, visionOf } from "./pixel_specialist.ts";
 import { ResidualActor, Specialists } from "./residual_actor.ts";
 import { trainingSuccess } from "./rollout.ts";
 import { proprioceptionScale, Seeing } from "./seeing.ts";
 import { inputs as shared, parameters as plain } from "./train_residual.ts";
+import { trunkOf } from "./trunk.ts";
 import { openWorld } from "./world.ts";
 
 /** Where the stage's code starts. */
@@ -53,7 +54,7 @@ export async function run(
   const world = await openWorld(p.world), task = world.task(name);
   const v = visionOf(p.world, p.vision), cameras = camerasOf(p.world);
   const episodes = decodeEpisodes(await Deno.readFile(input.offline.path));
-  const trunk = await trunkOf(input.trunk, v), scale = proprioceptionScale(episodes, execute);
+  const trunk = await trunkOf(input.trunk, v.encoder), scale = proprioceptionScale(episodes, execute);
   const { state: stateShapes, batch } = pixels.updateShapes(v, h);
   const offlineSteps = episodes.reduce((n, { length }) => n + length, 0);
   const plan = memoryPlan(v, {

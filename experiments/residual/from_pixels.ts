@@ -1,16 +1,16 @@
 /** The part of PLD's experiments where the residual sees a world's cameras: which stages run, and with what. */
 import { z } from "zod";
-import { type AddStage, given, type Input } from "../../lab/experiment.ts";
+import type { AddStage, Input } from "../../lab/experiment.ts";
 import * as pldPixels from "../../rl/pld_pixels.ts";
 import type * as pld from "../../rl/pld.ts";
 import * as collectHybrid from "../../stages/collect_hybrid_pixels.ts";
-import * as drawTrunk from "../../stages/draw_trunk.ts";
 import * as evaluate from "../../stages/evaluate_pixels.ts";
 import { assertMemory, memoryPlan } from "../../stages/pixel_memory.ts";
 import { visionOf } from "../../stages/pixel_specialist.ts";
 import * as pretrainCritic from "../../stages/pretrain_critic_pixels.ts";
 import * as trainResidual from "../../stages/train_residual_pixels.ts";
 import type { WorldSettings } from "../../stages/world.ts";
+import { trunkOf, weightsOfTrunk } from "./trunk.ts";
 
 const unique = (names: readonly string[]) => new Set(names).size === names.length;
 
@@ -24,10 +24,7 @@ export const pixels = z.strictObject({
     .describe(
       "resnet: a frozen trunk with heads that learn, Table 5; small: DSRL's convolutions, all learned",
     ),
-  trunk: z.string()
-    .regex(/^$|^random$|^(sha256:)?[0-9a-f]{64}$/, "expected a digest, or random")
-    .default("")
-    .describe("weights of the ResNet: digest of public ones in the store, or random: untrained ones"),
+  trunk: weightsOfTrunk,
   frames: z.enum(["features", "pictures"]).default("features")
     .describe(
       "what the replay keeps: the trunk's features in half precision, or pictures, which are cropped",
@@ -47,10 +44,16 @@ export type Pixels = z.output<typeof pixels>;
 
 /** Presets of PLD from pictures. A call of the learner holds the frames of all its iterations, so there are few. */
 export const pixelPresets = {
-  pixels: { observation: "pixels", "online.iterations": 2, "pixels.trunk": "random" },
+  pixels: {
+    observation: "pixels",
+    "online.iterations": 2,
+    "online.lanes": 4,
+    "pixels.trunk": "random",
+  },
   "pixels-small": {
     observation: "pixels",
-    "online.iterations": 1,
+    "online.iterations": 2,
+    "online.lanes": 4,
     "pixels.encoder": "small",
     "pixels.edge": 64,
   },
@@ -80,22 +83,6 @@ export function encoderOf({ encoder, embeddings, latent, filters }: Pixels): pld
 export function withCameras(world: WorldSettings, { cameras, edge }: Pixels): WorldSettings {
   const each = cameras.map((name) => ({ name, width: edge, height: edge }));
   return { ...world, cameras: each } as WorldSettings;
-}
-
-/**
- * The trunk that the settings name, as an input: none for the small encoder. Untrained weights are a stage of their own,
- * whose name stands in every report.
- *
- * @throws {Error} when a ResNet is to look and no weights are named
- */
-export function trunkOf(stage: AddStage, { encoder, trunk }: Pixels): Input<"weights">[] {
-  if (encoder === "small") return [];
-  if (trunk === "random") return [stage(drawTrunk, {}, {}, { name: "trunk.random", seed: 0 }).weights];
-  if (trunk !== "") return [given("weights", trunk)];
-  throw new Error(
-    "Cannot see through a ResNet without weights: put the public ones into the store (docs/pixels.md) and name their " +
-      "digest with pixels.trunk, choose untrained ones with pixels.trunk=random, or pixels.encoder=small",
-  );
 }
 
 /** What PLD's graph needs to know of its hyperparameters here. */
