@@ -7,6 +7,7 @@ import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { stream } from "../random.ts";
 import { openBase } from "./chunked_base.ts";
+import type { OpenBase } from "./online_lanes.ts";
 import { runEpisodes } from "./episode_batch.ts";
 import { type OpenResidual, openSpecialists, ResidualActor } from "./residual_actor.ts";
 import { openWorld, world as settings } from "./world.ts";
@@ -44,15 +45,32 @@ export function run(
 }
 
 /** The same with a specialist opened by `open`; left out: one that sees states. */
-export async function collect(
+export function collect(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
   open?: OpenResidual,
 ): Promise<void> {
-  const { task: name, tasks, execute, alpha, episodes, attempts, first, lanes } = context.parameters;
-  const { weights, normalization, residual, scale } = context.input;
+  const { tasks, execute, lanes } = context.parameters;
+  const { weights, normalization } = context.input;
+  return collectOn(
+    context,
+    () => openBase({ ...context, weights, normalization, lanes, execute, tasks }),
+    open,
+  );
+}
+
+/** The same on any base. */
+export async function collectOn(
+  context: Omit<StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>, "input"> & {
+    readonly input: Pick<StageContext<typeof inputs, typeof outputs, unknown>["input"], "residual" | "scale">;
+  },
+  openBase: OpenBase,
+  open?: OpenResidual,
+): Promise<void> {
+  const { task: name, alpha, episodes, attempts, first, lanes } = context.parameters;
+  const { residual, scale } = context.input;
   const world = await openWorld(context.parameters.world);
   const task = world.task(name);
-  await using base = await openBase({ ...context, weights, normalization, lanes, execute, tasks });
+  await using base = await openBase();
   await using specialists = await openSpecialists({
     ...context,
     residuals: [residual],

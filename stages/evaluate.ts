@@ -3,6 +3,7 @@ import { z } from "zod";
 import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { openBase } from "./chunked_base.ts";
+import type { OpenBase } from "./online_lanes.ts";
 import { runEpisodes } from "./episode_batch.ts";
 import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
 import { type OpenResidual, openSpecialists, ResidualActor } from "./residual_actor.ts";
@@ -34,13 +35,33 @@ export function run(
 }
 
 /** The same with specialists opened by `open`; left out: those that see states. */
-export async function evaluate(
+export function evaluate(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
   open?: OpenResidual,
 ): Promise<void> {
   const { tasks, execute, lanes } = context.parameters;
-  const { weights, normalization, residuals, scales } = context.input;
-  await using base = await openBase({ ...context, weights, normalization, lanes, execute, tasks });
+  const { weights, normalization } = context.input;
+  return evaluateOn(
+    context,
+    () => openBase({ ...context, weights, normalization, lanes, execute, tasks }),
+    open,
+  );
+}
+
+/** The same on any base. */
+export async function evaluateOn(
+  context: Omit<StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>, "input"> & {
+    readonly input: Pick<
+      StageContext<typeof inputs, typeof outputs, unknown>["input"],
+      "residuals" | "scales"
+    >;
+  },
+  openBase: OpenBase,
+  open?: OpenResidual,
+): Promise<void> {
+  const { tasks, lanes } = context.parameters;
+  const { residuals, scales } = context.input;
+  await using base = await openBase();
   await using specialists = await openSpecialists({
     residuals,
     scales,

@@ -5,6 +5,7 @@ import { LerobotPolicy } from "../policies/lerobot.ts";
 import { bridgeVariables, pythonOf } from "./lerobot_install.ts";
 import { atMostOne, place } from "./lerobot_run.ts";
 import type { ActingSettings } from "./lerobot_settings.ts";
+import { RemoteBase } from "./remote_base.ts";
 import { RemotePolicy } from "./remote_policy.ts";
 
 /** The policy; its tokenizer's folder; statistics that its own must match: none leaves them unchecked. */
@@ -22,23 +23,53 @@ export interface LerobotActor extends AsyncDisposable {
   readonly actor: RemotePolicy;
 }
 
+/** What opening a policy needs of a stage's context. */
+type Context =
+  & Pick<
+    StageContext<Record<string, never>, Record<string, never>, unknown>,
+    "seed" | "scratch"
+  >
+  & {
+    readonly input: {
+      readonly checkpoint: Artifact;
+      readonly tokenizer: readonly Artifact[];
+      readonly normStats: readonly Artifact[];
+    };
+  };
+
+interface Settings {
+  readonly lerobot: ActingSettings;
+  readonly execute: number;
+}
+
 /**
  * Starts the policy of some inputs. Its noise comes from our streams, so that episodes pair with those of every other policy.
  *
  * @throws {Error} when the world has not two cameras, or the policy cannot be opened
  */
-export async function openLerobot(
-  { input, seed, scratch }:
-    & Pick<StageContext<Record<string, never>, Record<string, never>, unknown>, "seed" | "scratch">
-    & {
-      readonly input: {
-        readonly checkpoint: Artifact;
-        readonly tokenizer: readonly Artifact[];
-        readonly normStats: readonly Artifact[];
-      };
-    },
-  { lerobot, execute }: { readonly lerobot: ActingSettings; readonly execute: number },
-): Promise<LerobotActor> {
+export async function openLerobot(context: Context, settings: Settings): Promise<LerobotActor> {
+  const { policy, cameras, noise } = await start(context, settings);
+  const actor = new RemotePolicy(policy, { cameras, execute: settings.execute, noise, seed: context.seed });
+  return { policy, actor, [Symbol.asyncDispose]: () => policy[Symbol.asyncDispose]() };
+}
+
+/** The same as the frozen base of residual learning, in a process of its own. */
+export async function openLerobotBase(
+  context: Context,
+  { lanes, ...settings }: Settings & { readonly lanes: number },
+): Promise<RemoteBase> {
+  const { policy, cameras, noise } = await start(context, settings);
+  return new RemoteBase({
+    infer: (observation) => policy.infer(observation),
+    ...{ cameras, lanes, execute: settings.execute, noise, seed: context.seed },
+    close: () => policy[Symbol.asyncDispose](),
+  });
+}
+
+async function start(
+  { input, scratch }: Context,
+  { lerobot }: Settings,
+): Promise<{ policy: LerobotPolicy; cameras: [string, string]; noise: number[] }> {
   const [table, wrist, ...others] = lerobot.world.cameras ?? [];
   if (!table || !wrist || others.length > 0) {
     throw new Error(
@@ -59,11 +90,9 @@ export async function openLerobot(
     steps: lerobot.steps ?? undefined,
   });
   const { horizon, noise_width } = policy.description;
-  const actor = new RemotePolicy(policy, {
+  return {
+    policy,
     cameras: [table.name, wrist.name],
-    execute,
     noise: noise_width === 0 ? [] : [horizon, noise_width],
-    seed,
-  });
-  return { policy, actor, [Symbol.asyncDispose]: () => policy[Symbol.asyncDispose]() };
+  };
 }

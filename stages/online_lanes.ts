@@ -6,7 +6,7 @@ import { stream } from "../random.ts";
 import type { ChunkCursor } from "./chunked_base.ts";
 import { learnerState } from "./residual_actor.ts";
 import type { Row } from "./recording.ts";
-import type { Lane } from "./rollout.ts";
+import type { Actor, Lane } from "./rollout.ts";
 
 const ACTION = 7;
 
@@ -28,6 +28,11 @@ export interface BaseActions {
 
 /** What a learner sees in a lane, at a place of the base's chunk: the numbers of its state. */
 export type See = (lane: Lane, phase: number) => Float32Array;
+
+/** A base that acts by itself, too, and is closed by whoever opened it. */
+export type OpenedBase = BaseActions & Actor & AsyncDisposable;
+/** Opens a base for the lanes of a stage. */
+export type OpenBase = () => Promise<OpenedBase>;
 
 /** How an online phase explores. */
 export interface Exploration {

@@ -7,7 +7,7 @@ import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
 import { residualState } from "../policies/features.ts";
 import { actorProgram, type Network, type Sizes } from "../rl/residual.ts";
-import type { ChunkedBase } from "./chunked_base.ts";
+import type { BaseActions } from "./online_lanes.ts";
 import { ACTING_THREADS, type Actor, type Decision, type Lane } from "./rollout.ts";
 
 const ACTION = 7;
@@ -184,7 +184,7 @@ export async function openSpecialists(
 
 /** A base policy with specialists: without one for a lane's task, or before its hand-over, the base acts alone. */
 export class ResidualActor implements Actor {
-  readonly #base: ChunkedBase;
+  readonly #base: BaseActions;
   readonly #specialists: Specialists;
   readonly #handOver: (lane: Lane) => number;
 
@@ -195,7 +195,7 @@ export class ResidualActor implements Actor {
    */
   constructor(
     { base, specialists, handOver = () => 0 }: {
-      base: ChunkedBase;
+      base: BaseActions;
       specialists: Specialists;
       handOver?: (lane: Lane) => number;
     },

@@ -18,7 +18,7 @@ import * as pld from "../rl/pld.ts";
 import { residualScale } from "../rl/residual.ts";
 import { openBase } from "./chunked_base.ts";
 import { batchSizes, fillHalves } from "./online_batches.ts";
-import { OnlineLanes } from "./online_lanes.ts";
+import { OnlineLanes, type OpenBase } from "./online_lanes.ts";
 import { everySteps } from "./learner_calls.ts";
 import { learnOnline, resume } from "./online_learning.ts";
 import { budget, outputs, writeTrained } from "./online_outputs.ts";
@@ -64,11 +64,22 @@ export const parameters = z.strictObject({
 const sizesOf = (scale: Normalization) => ({ state: scale.center.length, action: 7 });
 
 /** Trains the specialist and keeps the state of its best evaluation. */
-export async function run(
+export function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
-  const { parameters: { task: name, tasks, execute, first, learner: h, online: o }, input, seed } = context;
-  const { weights, normalization } = input;
+  const { parameters: { tasks, execute, online: { lanes } }, input: { weights, normalization }, seed } =
+    context;
+  return trainOn(context, () => openBase({ weights, normalization, lanes, execute, tasks, seed }));
+}
+
+/** The same on any base. */
+export async function trainOn(
+  context: Omit<StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>, "input"> & {
+    readonly input: Pick<StageContext<typeof inputs, typeof outputs, unknown>["input"], "offline" | "critic">;
+  },
+  openBase: OpenBase,
+): Promise<void> {
+  const { parameters: { task: name, execute, first, learner: h, online: o }, input, seed } = context;
   const world = await openWorld(context.parameters.world);
   const task = world.task(name), lanes = o.lanes;
   const episodes = decodeEpisodes(await Deno.readFile(input.offline.path));
@@ -85,19 +96,12 @@ export async function run(
     threads: context.threads,
     concurrent: o.pipelined,
   });
-  await using base = await openBase({ weights, normalization, lanes, execute, tasks, seed });
+  await using base = await openBase();
   const xi = ndarray([7], residualScale(h, 0));
   await using specialist = await Specialist.open({ weights: { ...initial, xi }, scale, lanes });
   await using pool = await world.pool({ lanes, workers: context.workers });
   await using evaluationPool = await world.pool({ lanes, workers: context.workers });
-  await using evaluationBase = await openBase({
-    weights,
-    normalization,
-    lanes,
-    execute,
-    tasks,
-    seed,
-  });
+  await using evaluationBase = await openBase();
 
   /** The deterministic specialist on training states that no learning episode starts from. */
   const evaluate = (state: Tensors, steps: number) => {

@@ -18,6 +18,7 @@ import dsrlNaTabletop from "../experiments/dsrl_na_tabletop.ts";
 import dsrlTabletop from "../experiments/dsrl_tabletop.ts";
 import evalLibero from "../experiments/eval_libero.ts";
 import fourMethodsTabletop from "../experiments/four_methods_tabletop.ts";
+import pldLiberoGoalPi05 from "../experiments/pld_libero_goal_pi05.ts";
 import pldTabletop from "../experiments/pld_tabletop.ts";
 import pldTabletopSuite from "../experiments/pld_tabletop_suite.ts";
 import qcTabletop from "../experiments/qc_tabletop.ts";
@@ -28,6 +29,7 @@ import { exp, type RunDocument, states, temporary } from "./lab_command.ts";
 const experiments = [
   pldTabletop,
   pldTabletopSuite,
+  pldLiberoGoalPi05,
   sacTabletop,
   awrTabletop,
   bestOfNTabletop,

@@ -124,7 +124,11 @@ function worldOf({ simulator, suite, protocol, camera: { side, renderer } }: Pol
 const FIRST = 50_000_000;
 
 /** What acting as a stage's parameter needs. */
-const acting = ({ bridge, world }: OpenedPolicy, guidance: number | null) => ({ ...bridge, world, guidance });
+export const acting = ({ bridge, world }: OpenedPolicy, guidance: number | null) => ({
+  ...bridge,
+  world,
+  guidance,
+});
 
 /** Groups of rollouts of the policy on training states, with leave-one-out advantages. */
 export function rollOutGroups(
