@@ -17,7 +17,7 @@ from lerobot_bridge.errors import BridgeError
 from lerobot_bridge.flow_train import Trainer
 from lerobot_bridge.policy import LoadedPolicy, Source
 from lerobot_bridge.serving import Served
-from lerobot_bridge.tests.test_condition import KINDS, ROWS, Case
+from lerobot_bridge.tests.test_condition import KINDS, ROWS, Case, read_stats
 
 
 class Killed(Exception):
@@ -116,7 +116,7 @@ class TestServing(Case):
         observation = {name: random.integers(0, 255, (rows, 32, 32, 3), dtype=np.uint8) for name in tiny.CAMERAS}
         observation["observation.state"] = random.normal(size=(rows, tiny.STATE)).astype(np.float32)
         noise = random.normal(size=(*shape, tiny.HORIZON, 32)).astype(np.float32)
-        return {"observation": observation, "tasks": [f"task {i}" for i in range(rows)], "noise": noise, **others}
+        return {"observation": observation, "tasks": [f"task {i}" for i in range(rows)], **{"noise": noise, **others}}
 
     def test_chunk_shapes_and_noise_determinism(self) -> None:
         for kind in KINDS:
@@ -131,6 +131,18 @@ class TestServing(Case):
                 self.assertGreater(np.abs(served.sample(other) - chunk).max(), 1e-3)
                 many = served.sample(self.request(draws=4))
                 self.assertEqual(many.shape, (3, 4, tiny.HORIZON, tiny.ACTION))
+
+    def test_act_draws_chunks_and_takes_no_noise(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            tokenizer = tiny.make_tokenizer(Path(folder) / "tokenizer")
+            path = tiny.make_policy("act", Path(folder) / "act", tokenizer, read_stats(self.dataset))
+            served = Served(Source(str(path), str(self.dataset / "meta/stats.json")), None)
+            request = self.request(noise=None)
+            chunk = served.sample(request)
+            self.assertEqual(chunk.shape, (3, tiny.HORIZON, tiny.ACTION))
+            np.testing.assert_array_equal(chunk, served.sample(request))
+            with self.assertRaisesRegex(BridgeError, "of type act: it draws none"):
+                served.sample(self.request())
 
     def test_normalisation_round_trip(self) -> None:
         """State and action through the processors and back; the chunk's units are those of the data."""
