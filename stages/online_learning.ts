@@ -221,8 +221,9 @@ export async function learnOnline(
   };
 
   const learn = async () => {
-    await finished();
+    // Drawn while an earlier call may still be under way.
     const batches = method.batches(iterations, streams.draw, streams.noise, counters.steps);
+    await finished();
     if (pipelined) acting = newest();
     counters.updates += iterations;
     counters.learned += iterations * method.criticUpdates;
