@@ -87,9 +87,13 @@ export function withCameras(world: WorldSettings, { cameras, edge }: Pixels): Wo
 
 /** What PLD's graph needs to know of its hyperparameters here. */
 export interface Seen {
+  /** What the residual sees. */
   readonly pixels: Pixels;
+  /** The learner's. */
   readonly learner: pld.Hyperparameters;
+  /** How many successes of the base are seen again. */
   readonly offline: { readonly episodes: number };
+  /** The budget of the online phase. */
   readonly online: { readonly iterations: number; readonly steps: number };
 }
 
