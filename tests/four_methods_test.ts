@@ -58,7 +58,7 @@ Deno.test("every policy is evaluated on the same held-out episodes", () => {
 });
 
 Deno.test("the budget is that of every method: online steps, and episodes of rollouts", () => {
-  for (const budget of [85_000, 40_000]) {
+  for (const budget of [75_000, 40_000]) {
     const made = planOf(fourMethodsTabletop, `budget=${budget}`, "episodeSteps=100");
     assert.equal(parametersOf(made, "dsrl").online.steps, budget);
     assert.equal(parametersOf(made, "specialist").online.steps, budget - 15_000);
