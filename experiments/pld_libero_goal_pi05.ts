@@ -46,9 +46,8 @@ const hyperparameters = z.strictObject({
   learner,
   online,
   hybrid,
-  keep: z.enum(["successes", "all"]).default("successes").describe(
-    "which of the base's episodes are offline data",
-  ),
+  offlineBy: z.enum(["policy", "expert"]).default("policy")
+    .describe("whose successes are offline data; the scripted expert's where the policy has none"),
   distil: z.boolean().default(true).describe("hybrid rollouts and fine-tuning after the specialists"),
   sft: z.strictObject({
     steps: z.int().min(1).default(30_000).describe("gradient steps"),
@@ -75,7 +74,7 @@ function graph(
   };
   const curves: Record<string, Handle<"metrics">> = {};
   const specialists = tasks.map((task) => {
-    const told = { lerobot, task, execute, lanes, ...h.offline, keep: h.keep, first: first.offline };
+    const told = { lerobot, task, execute, lanes, ...h.offline, by: h.offlineBy, first: first.offline };
     const { episodes } = stage(collect, base, told, named("offline", task));
     const { buffer: _, warmupEpisodes: __, criticUpdates: ___, nextActions: ____, ...pretraining } =
       h.learner;
@@ -152,8 +151,13 @@ export default experiment({
       ...small,
       ...policySmoke,
       "offline.episodes": 1,
-      "offline.attempts": 1,
-      "keep": "all",
+      "offline.attempts": 5,
+      "offlineBy": "expert",
+      "online.steps": 160,
+      "online.lanes": 2,
+      "online.evaluateEvery": 160,
+      "online.evaluationEpisodes": 1,
+      "learner.warmupEpisodes": 0,
       // A random policy has no successes to distil.
       "distil": false,
     },
