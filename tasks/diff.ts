@@ -25,7 +25,9 @@ export async function diffCommand(
   }
   const request = await oneRequest(options);
   const asked: Request = { ...request, set: [...request.set, ...setB] };
-  const given = Object.values(options).some((option) => typeof option === "string" || Array.isArray(option));
+  const { device, ...others } = options;
+  const given = device !== "cpu" ||
+    Object.values(others).some((option) => typeof option === "string" || Array.isArray(option));
   if (isHash(b, catalog) && (setB.length > 0 || (given && isHash(a, catalog)))) {
     throw new UsageError(`Cannot change hyperparameters of stored run "${b}": name its experiment`);
   }
