@@ -87,7 +87,7 @@ export function alohaFingerprint(where: AlohaPlaces = alohaPlaces()): AlohaFinge
   const versions = packageVersions(alohaPython(where));
   const worker = createHash("sha256");
   const own = readdirSync(join(where.python, "gym_worker")).filter((name) => name.endsWith(".py")).sort();
-  const shared = ["errors.py", "frames.py", "requests.py"];
+  const shared = ["errors.py", "frames.py", "loop.py", "requests.py"];
   for (
     const path of [
       ...own.map((name) => `gym_worker/${name}`),

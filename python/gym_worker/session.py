@@ -7,12 +7,12 @@ import numpy as np
 
 from libero_worker.errors import WorkerError
 from libero_worker.frames import Arrays
+from libero_worker.loop import Reply
 from libero_worker.requests import read_start
 
 from .aloha import open_environment
 
 LARGEST_SIDE = 4096
-Reply = Tuple[Dict[str, Any], Mapping[str, np.ndarray]]
 
 
 class Session:

@@ -1,21 +1,18 @@
-"""The loop over requests: hello, open, reset, step, close. Bytes on the pipes are those of the LIBERO worker."""
+"""What the process answers: hello, open, reset, step, close. The loop and its bytes are those of the LIBERO worker."""
 
 import importlib.metadata
 import os
 import platform
-import queue
-import sys
-import threading
-import traceback
 from typing import Any, BinaryIO, Dict, Optional
 
+from libero_worker import loop
 from libero_worker.errors import WorkerError
-from libero_worker.frames import Arrays, FrameError, FrameWriter, read_frame
+from libero_worker.frames import Arrays
+from libero_worker.loop import Reply
 
-from .session import Reply, Session
+from .session import Session
 
 PROTOCOL = 1
-HEARTBEAT_SECONDS = 0.5
 REPORTED = ("gymnasium", "gym-aloha", "dm-control", "mujoco", "numpy", "msgpack")
 
 
@@ -62,53 +59,4 @@ class Worker:
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answers until close; the end of `requests` ends the process at once, whatever it works on."""
-    writer = FrameWriter(replies)
-    inbox: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
-    busy = threading.Event()
-    threading.Thread(target=_read_requests, args=(requests, inbox), daemon=True).start()
-    threading.Thread(target=_beat, args=(writer, busy), daemon=True).start()
-    worker = Worker()
-    while True:
-        request, arrays = inbox.get()
-        busy.set()
-        identity = request.get("id")
-        try:
-            header, sent = worker.answer(request, arrays)
-            reply: Dict[str, Any] = {"id": identity, "ok": True, **header}
-        except WorkerError as error:
-            reply, sent = _failure(identity, error.kind, str(error)), {}
-        except Exception as error:  # whatever it is, the parent hears of it and decides
-            traceback.print_exc(file=sys.stderr)
-            reply, sent = _failure(identity, "internal", f"{type(error).__name__}: {error}"), {}
-        busy.clear()
-        writer.write(reply, sent)
-        if request.get("kind") == "close":
-            return
-
-
-def _failure(identity: Any, kind: str, message: str) -> Dict[str, Any]:
-    return {"id": identity, "ok": False, "error": {"kind": kind, "message": " ".join(message.split())}}
-
-
-def _read_requests(stream: BinaryIO, inbox: "queue.SimpleQueue[Any]") -> None:
-    try:
-        while True:
-            frame = read_frame(stream)
-            if frame is None:
-                os._exit(0)
-            inbox.put(frame)
-    except (FrameError, OSError, ValueError) as error:
-        print(f"Cannot read a request: {error}", file=sys.stderr, flush=True)
-        os._exit(1)
-
-
-def _beat(writer: FrameWriter, busy: threading.Event) -> None:
-    pause = threading.Event()
-    while True:
-        busy.wait()
-        pause.wait(HEARTBEAT_SECONDS)
-        if busy.is_set():
-            try:
-                writer.write({"id": 0, "kind": "alive"})
-            except OSError:
-                os._exit(0)
+    loop.serve(Worker().answer, requests, replies)

@@ -1,19 +1,16 @@
 """An opened suite: its tasks, and the simulation of the task at hand."""
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
-
-import numpy as np
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from .assets import Files
 from .errors import WorkerError
 from .fast_step import FastSimulation
 from .frames import Arrays
+from .loop import Reply
 from .requests import OpenRequest, read_action, read_replay, read_start, read_task
 from .simulation import Outcome, Simulation
 from .tasks import TaskDescription, describe_task
-
-Reply = Tuple[Dict[str, Any], Mapping[str, np.ndarray]]
 
 
 class Session:

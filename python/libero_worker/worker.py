@@ -1,25 +1,18 @@
-"""The loop over requests: hello, open, reset, step, close."""
+"""What the process answers: hello, open, reset, step, close."""
 
 import os
 import platform
-import queue
-import sys
-import threading
-import traceback
-from typing import Any, BinaryIO, Dict, Mapping, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Optional
 
-import numpy as np
-
+from . import loop
 from .assets import find_files, task_files
 from .errors import WorkerError
-from .frames import Arrays, FrameError, FrameWriter, read_frame
+from .frames import Arrays
+from .loop import Reply
 from .requests import read_open
 from .simulator import import_simulator, versions
 
 PROTOCOL = 1
-HEARTBEAT_SECONDS = 0.5
-
-Reply = Tuple[Dict[str, Any], Mapping[str, np.ndarray]]
 
 
 class Worker:
@@ -68,53 +61,4 @@ class Worker:
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answers until close; the end of `requests` ends the process at once, whatever it works on."""
-    writer = FrameWriter(replies)
-    inbox: "queue.SimpleQueue[Tuple[Dict[str, Any], Arrays]]" = queue.SimpleQueue()
-    busy = threading.Event()
-    threading.Thread(target=_read_requests, args=(requests, inbox), daemon=True).start()
-    threading.Thread(target=_beat, args=(writer, busy), daemon=True).start()
-    worker = Worker()
-    while True:
-        request, arrays = inbox.get()
-        busy.set()
-        identity = request.get("id")
-        try:
-            header, sent = worker.answer(request, arrays)
-            reply: Dict[str, Any] = {"id": identity, "ok": True, **header}
-        except WorkerError as error:
-            reply, sent = _failure(identity, error.kind, str(error)), {}
-        except Exception as error:  # whatever it is, the parent hears of it and decides
-            traceback.print_exc(file=sys.stderr)
-            reply, sent = _failure(identity, "internal", f"{type(error).__name__}: {error}"), {}
-        busy.clear()
-        writer.write(reply, sent)
-        if request.get("kind") == "close":
-            return
-
-
-def _failure(identity: Any, kind: str, message: str) -> Dict[str, Any]:
-    return {"id": identity, "ok": False, "error": {"kind": kind, "message": " ".join(message.split())}}
-
-
-def _read_requests(stream: BinaryIO, inbox: "queue.SimpleQueue[Tuple[Dict[str, Any], Arrays]]") -> None:
-    try:
-        while True:
-            frame = read_frame(stream)
-            if frame is None:
-                os._exit(0)
-            inbox.put(frame)
-    except (FrameError, OSError, ValueError) as error:
-        print(f"Cannot read a request: {error}", file=sys.stderr, flush=True)
-        os._exit(1)
-
-
-def _beat(writer: FrameWriter, busy: threading.Event) -> None:
-    pause = threading.Event()
-    while True:
-        busy.wait()
-        pause.wait(HEARTBEAT_SECONDS)
-        if busy.is_set():
-            try:
-                writer.write({"id": 0, "kind": "alive"})
-            except OSError:
-                os._exit(0)
+    loop.serve(Worker().answer, requests, replies)
