@@ -8,7 +8,8 @@ import { features } from "../policies/features.ts";
 import { stream } from "../random.ts";
 import { argmax, scoreProgram, type Scoring } from "../rl/best_of_n.ts";
 import { chunkState } from "./chunk_data.ts";
-import { ACTING_THREADS, type Actor, type Decision, type Lane } from "./rollout.ts";
+import { OpenLoop } from "./open_loop.ts";
+import { ACTING_THREADS, type Lane } from "./rollout.ts";
 
 const ACTION = 7;
 
@@ -87,27 +88,16 @@ export class ChunkScorer {
   }
 }
 
-/** Where a lane stands in its chunk; enough to continue an interrupted episode. */
-export interface BestOfNCursor {
-  /** The chosen chunk, [horizon, 7]. */
-  chunk: Float32Array;
-  /** Actions of it already executed. */
-  used: number;
-  /** Choices made in this episode. */
-  queries: number;
-}
-
 /**
  * A frozen policy over all lanes, N proposals at every query. The noise of a query is a function of the episode's key and
  * the number of the query, and that of its first proposal is the one of `ChunkedBase`: the best of 1 is the base bit
  * for bit.
  */
-export class BestOfN implements Actor {
+export class BestOfN extends OpenLoop {
   readonly #policy: ChunkPolicy;
   readonly #scorer: ChunkScorer;
   readonly #seed: number;
   readonly #tasks: readonly string[];
-  readonly #cursors: BestOfNCursor[];
 
   /**
    * Starts all lanes without a chunk. Disposes neither policy nor scorer.
@@ -121,6 +111,7 @@ export class BestOfN implements Actor {
     { seed, tasks }: { readonly seed: number; readonly tasks: readonly string[] },
   ) {
     const { lanes, candidates, horizon } = scorer;
+    super({ lanes, execute: policy.execute });
     if (policy.batch !== lanes * candidates) {
       throw new RangeError(
         `Cannot draw ${candidates} proposals in ${lanes} lanes from a policy of ${policy.batch} rows: ` +
@@ -136,29 +127,10 @@ export class BestOfN implements Actor {
     this.#scorer = scorer;
     this.#seed = seed;
     this.#tasks = tasks;
-    this.#cursors = Array.from({ length: lanes }, () => this.#fresh());
-  }
-
-  #fresh(): BestOfNCursor {
-    return { chunk: new Float32Array(0), used: this.#policy.execute, queries: 0 };
-  }
-
-  begin(lane: Lane): void {
-    this.#cursors[lane.index] = this.#fresh();
-  }
-
-  /** The lane's place in its chunk, shared with the caller: write to it to restore a lane. */
-  cursor(lane: number): BestOfNCursor {
-    return this.#cursors[lane]!;
-  }
-
-  /** Whether a lane has no action left, so that `refresh` would choose a new chunk. */
-  due(lane: number): boolean {
-    return this.cursor(lane).used >= this.#policy.execute;
   }
 
   /** Chooses a new chunk in every occupied lane whose chunk is used up, all in one call. */
-  async refresh(lanes: readonly (Lane | undefined)[]): Promise<void> {
+  override async refresh(lanes: readonly (Lane | undefined)[]): Promise<void> {
     const due = lanes.filter((lane): lane is Lane => lane !== undefined && this.due(lane.index));
     if (due.length === 0) return;
     const { horizon, sizes: { features: inputs } } = this.#policy;
@@ -191,26 +163,9 @@ export class BestOfN implements Actor {
     for (let i = 0; i < rows; i++) heads.data.set(data.subarray(i * wide, i * wide + scored), i * scored);
     const scores = await this.#scorer.scores(states, heads);
     for (const { index } of due) {
-      const cursor = this.cursor(index), from = index * candidates;
+      const from = index * candidates;
       const best = from + argmax(scores.data.subarray(from, from + candidates));
-      cursor.chunk = data.slice(best * wide, (best + 1) * wide);
-      cursor.used = 0;
-      cursor.queries++;
+      this.renew(index, data.slice(best * wide, (best + 1) * wide));
     }
-  }
-
-  /** The next action (7) of a lane, which moves on by one; valid after `refresh`. */
-  next(lane: number): Float32Array {
-    const cursor = this.cursor(lane), from = cursor.used++ * ACTION;
-    return cursor.chunk.slice(from, from + ACTION);
-  }
-
-  async act(lanes: readonly (Lane | undefined)[]): Promise<readonly (Decision | undefined)[]> {
-    await this.refresh(lanes);
-    return lanes.map((lane) => {
-      if (!lane) return undefined;
-      const action = this.next(lane.index);
-      return { action, row: { base: action } };
-    });
   }
 }

@@ -3,8 +3,8 @@ import type { Normalization } from "../data/normalization.ts";
 import type { Lanes, Step, Task } from "../envs/environment.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";
 import { stream } from "../random.ts";
-import type { ChunkCursor } from "./chunked_base.ts";
 import { learnerState } from "./residual_actor.ts";
+import type { ChunkCursor } from "./open_loop.ts";
 import type { Row } from "./recording.ts";
 import type { Actor, Lane } from "./rollout.ts";
 

@@ -2,9 +2,9 @@
 import { wireArray } from "../policies/msgpack_numpy.ts";
 import { actionsOf, liberoObservation, type Message } from "../policies/openpi.ts";
 import { stream } from "../random.ts";
-import type { ChunkCursor } from "./chunked_base.ts";
 import type { OpenedBase } from "./online_lanes.ts";
-import type { Decision, Lane } from "./rollout.ts";
+import { OpenLoop } from "./open_loop.ts";
+import type { Lane } from "./rollout.ts";
 
 const ACTION = 7;
 
@@ -27,35 +27,19 @@ export interface RemoteBaseOptions {
 }
 
 /** The base over all lanes: the noise of a chunk is a function of the episode's key and the number of the query. */
-export class RemoteBase implements OpenedBase {
+export class RemoteBase extends OpenLoop implements OpenedBase {
   readonly #options: RemoteBaseOptions;
-  readonly #cursors: ChunkCursor[];
 
   /** Starts all lanes without a chunk. */
   constructor(options: RemoteBaseOptions) {
+    super(options);
     this.#options = options;
-    this.#cursors = Array.from({ length: options.lanes }, () => this.#fresh());
   }
 
-  #fresh(): ChunkCursor {
-    return { chunk: new Float32Array(0), used: this.#options.execute, queries: 0 };
-  }
-
-  begin({ index }: Lane): void {
-    this.#cursors[index] = this.#fresh();
-  }
-
-  cursor(lane: number): ChunkCursor {
-    return this.#cursors[lane]!;
-  }
-
-  async refresh(lanes: readonly (Lane | undefined)[]): Promise<void> {
+  override async refresh(lanes: readonly (Lane | undefined)[]): Promise<void> {
     for (const lane of lanes) {
-      if (!lane || this.cursor(lane.index).used < this.#options.execute) continue;
-      const cursor = this.cursor(lane.index);
-      cursor.chunk = await this.#ask(lane, cursor.queries);
-      cursor.used = 0;
-      cursor.queries++;
+      if (!lane || !this.due(lane.index)) continue;
+      this.renew(lane.index, await this.#ask(lane, this.cursor(lane.index).queries));
     }
   }
 
@@ -76,29 +60,6 @@ export class RemoteBase implements OpenedBase {
       );
     }
     return actions.map((x) => Math.min(1, Math.max(-1, x)));
-  }
-
-  action(lane: number): Float32Array {
-    const { chunk, used } = this.cursor(lane);
-    return chunk.subarray(used * ACTION, (used + 1) * ACTION);
-  }
-
-  phase(lane: number): number {
-    return this.cursor(lane).used / this.#options.execute;
-  }
-
-  advance(lane: number): void {
-    this.cursor(lane).used++;
-  }
-
-  async act(lanes: readonly (Lane | undefined)[]): Promise<readonly (Decision | undefined)[]> {
-    await this.refresh(lanes);
-    return lanes.map((lane) => {
-      if (!lane) return undefined;
-      const action = this.action(lane.index).slice();
-      this.advance(lane.index);
-      return { action, row: { base: action } };
-    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
