@@ -4,12 +4,10 @@
  * gripper of an observation are the right hand's.
  */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { CameraSettings, InitialState, Task } from "./environment.ts";
 import type { Robot } from "./libero_lane.ts";
 import { readObservation } from "./libero_observation.ts";
-import { LiberoPool } from "./libero_pool.ts";
+import { LiberoPool, workerCommand } from "./libero_pool.ts";
 import type { Renderer } from "./libero_protocols.ts";
 import type { WorkerCommand } from "./libero_worker.ts";
 
@@ -63,26 +61,10 @@ const robot: Robot = {
   read: (frame, task, names) => readObservation(frame, task, names, JOINTS),
 };
 
-/** The repository: what Python runs from it is in the simulator's fingerprint, not among the modules of a key. */
-const repository = fileURLToPath(new URL("../", import.meta.url));
-
 /** The command that starts the Gymnasium worker in the interpreter `python`. */
-export function gymCommand(python: string, renderer: Renderer = "osmesa"): WorkerCommand {
-  return {
-    program: python,
-    args: ["-u", "-m", "gym_worker"],
-    env: {
-      PYTHONPATH: join(repository, "python"),
-      MUJOCO_GL: renderer,
-      PYTHONDONTWRITEBYTECODE: "1",
-      PYTHONNOUSERSITE: "1",
-      // One thread a process: sums depend on it, and processes share the cores.
-      OMP_NUM_THREADS: "1",
-      OPENBLAS_NUM_THREADS: "1",
-      MKL_NUM_THREADS: "1",
-    },
-    simulator: { name: "ALOHA", setup: "deno task setup:aloha" },
-  };
+export function gymCommand(python: string, renderer?: Renderer): WorkerCommand {
+  const simulator = { name: "ALOHA", setup: "deno task setup:aloha" };
+  return { ...workerCommand(python, renderer, "gym_worker"), simulator };
 }
 
 /** The seed of an episode: the first 31 bits of SHA-256 of "aloha/task/split/index"; it places the objects. */

@@ -66,11 +66,15 @@ export interface ProcessPoolOptions {
 /** The repository: what Python runs from it is in the simulator's fingerprint, not among the modules of a key. */
 const repository = fileURLToPath(new URL("../", import.meta.url));
 
-/** The command that starts the repository's worker in the interpreter `python`; cameras are drawn by `renderer`. */
-export function workerCommand(python: string, renderer: Renderer = "osmesa"): WorkerCommand {
+/** The command that starts a worker of the repository in the interpreter `python`; cameras are drawn by `renderer`. */
+export function workerCommand(
+  python: string,
+  renderer: Renderer = "osmesa",
+  module = "libero_worker",
+): WorkerCommand {
   return {
     program: python,
-    args: ["-u", "-m", "libero_worker"],
+    args: ["-u", "-m", module],
     env: {
       PYTHONPATH: join(repository, "python"),
       MUJOCO_GL: renderer,

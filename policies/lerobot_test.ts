@@ -1,7 +1,7 @@
 /** The client against a stand-in that speaks the bridge's protocol; the real bridge: tests/lerobot_bridge_test.ts. */
 import assert from "node:assert/strict";
 import { lerobotBatch, LerobotPolicy } from "./lerobot.ts";
-import { describeEnd } from "./lerobot_process.ts";
+import { describeEnd } from "./lerobot_diagnosis.ts";
 import { wireArray } from "./msgpack_numpy.ts";
 
 const moments = (silence: number) => ({ total: 20_000, silence });
@@ -50,7 +50,7 @@ for (
       "die",
       /^Lost the LeRobot process: exit code 3: ModuleNotFoundError: No module named 'torch' \(package torch is missing, run "deno task setup:lerobot"\)$/,
     ],
-    ["garbage", /^Lost the LeRobot process: garbage instead of a reply \(a message of \d+ bytes\)$/],
+    ["garbage", /^Lost the LeRobot process: garbage instead of a reply: a message of \d+ bytes$/],
     ["silent", /^Lost the LeRobot process: silent for 0\.7 s during sample$/],
     ["internal", /^Lost the LeRobot process: RuntimeError: CUDA out of memory \(probably out of memory: /],
     ["refuse", /^Cannot sample with noise: wanted other noise$/],

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { unpackTar } from "../data/tar.ts";
 import type { Artifact, Inputs, Outputs, StageContext } from "../lab/stage.ts";
-import { describeEnd } from "../policies/lerobot_process.ts";
+import { describeEnd } from "../policies/lerobot_diagnosis.ts";
 import { bridgeVariables, pythonOf } from "./lerobot_install.ts";
 import type { BridgeSettings } from "./lerobot_settings.ts";
 
