@@ -70,6 +70,8 @@ export function text(value: string): Uint8Array<ArrayBuffer> {
 export class OrtApi {
   /** ONNX Runtime's version, e.g. "1.30.0". */
   readonly version: string;
+  // One place for all pointers: an array for each is memory that V8 has to sweep, thousands in a session.
+  readonly #made = new BigUint64Array(1);
   readonly #table: Deno.UnsafePointerView;
   readonly #calls = new Map<string, Status>();
   readonly #releases = new Map<string, Deno.UnsafeFnPointer<{ parameters: ["pointer"]; result: "void" }>>();
@@ -137,9 +139,8 @@ export class OrtApi {
 
   /** Calls a function whose last argument takes the pointer it makes. */
   make(name: keyof typeof calls, ...given: Argument[]): Pointer {
-    const out = new BigUint64Array(1);
-    this.call(name, ...given, out);
-    return Deno.UnsafePointer.create(out[0]!)!;
+    this.call(name, ...given, this.#made);
+    return Deno.UnsafePointer.create(this.#made[0]!)!;
   }
 
   /** Frees an object of a kind. */

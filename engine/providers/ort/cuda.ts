@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Pointer } from "./api.ts";
 import { text } from "./api.ts";
 import { driver, fault } from "./cuda_driver.ts";
+import { exhausted, explained, type Memory } from "./cuda_errors.ts";
 import { folder, libraries, missing, named, ONNXRUNTIME } from "./cuda_libraries.ts";
 import { openRuntime, pin, type Runtime } from "./library.ts";
 
@@ -103,31 +104,24 @@ export class Gpu {
       return await f();
     } catch (thrown) {
       this.#endCapture();
-      throw this.explained(thrown);
+      throw explained(thrown, () => this.#memoryLeft());
     } finally {
       resolve();
     }
   }
 
-  /** Memory on the GPU. */
-  allocate(bytes: number): Block {
-    return this.#block(bytes, (out) => this.#cudart.cudaMalloc(out, BigInt(bytes)));
+  /** Memory on the GPU, freed with `owner`. */
+  allocate(bytes: number, owner: DisposableStack): Block {
+    const block = this.#block(bytes, (out) => this.#cudart.cudaMalloc(out, BigInt(bytes)));
+    owner.defer(() => this.#cudart.cudaFree(block.pointer));
+    return block;
   }
 
-  /** Host memory that the GPU can reach. */
-  allocateHost(bytes: number): HostBlock {
+  /** Host memory that the GPU can reach, freed with `owner`. */
+  allocateHost(bytes: number, owner: DisposableStack): HostBlock {
     const block = this.#block(bytes, (out) => this.#cudart.cudaHostAlloc(out, BigInt(bytes), 0));
+    owner.defer(() => this.#cudart.cudaFreeHost(block.pointer));
     return { ...block, buffer: Deno.UnsafePointerView.getArrayBuffer(block.pointer, bytes) };
-  }
-
-  /** Frees a block of the GPU. */
-  free({ pointer }: Block): void {
-    this.#cudart.cudaFree(pointer);
-  }
-
-  /** Frees a block of the host. */
-  freeHost({ pointer }: HostBlock): void {
-    this.#cudart.cudaFreeHost(pointer);
   }
 
   /** Copies to the GPU, in turn with all other work. */
@@ -156,37 +150,10 @@ export class Gpu {
   }
 
   /** Bytes of the GPU's memory that nobody uses, and all it has. */
-  memory(): { free: number; total: number } {
-    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
-    this.#check("ask the GPU for its memory", this.#cudart.cudaMemGetInfo(free, total));
-    return { free: Number(free[0]), total: Number(total[0]) };
-  }
-
-  /** An error of ONNX Runtime as one line with its mend. */
-  explained(thrown: unknown): unknown {
-    if (!(thrown instanceof Error) || thrown.message.startsWith("Cannot ")) return thrown;
-    // ONNX Runtime puts the place in its own sources first.
-    const line = thrown.message.split("\n", 1)[0]!.replace(
-      /^.*(CUDA failure|ONNXRuntimeError\] : \d+ : \w+ : )/,
-      "$1",
-    );
-    if (
-      /out of memory|failed to allocate memory|cudaErrorMemoryAllocation|CUDA failure 2:/i.test(
-        thrown.message,
-      )
-    ) {
-      return new Error(this.#exhausted(), { cause: thrown });
-    }
-    if (/fallback to CPU EP has been explicitly disabled|graph capture feature/.test(thrown.message)) {
-      const reason = "it has an operator the GPU has no kernel for; use --device cpu";
-      return new Error(`Cannot run the program on cuda: ${reason}`, { cause: thrown });
-    }
-    return new Error(
-      `Cannot run the program on cuda: ${line.replace(/^Non-zero status code returned /, "")}`,
-      {
-        cause: thrown,
-      },
-    );
+  memory(): Memory {
+    const memory = this.#memoryLeft();
+    if (!memory) throw new Error("Cannot ask the GPU for its memory: it does not answer; run nvidia-smi");
+    return memory;
   }
 
   /** What fails while a graph is captured leaves the stream capturing: nothing could run on it any more. */
@@ -197,11 +164,11 @@ export class Gpu {
     this.#cudart.cudaGetLastError(); // else it comes again with the next call
   }
 
-  #exhausted(): string {
-    const { free, total } = this.memory();
-    const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
-    return `Cannot go on: out of GPU memory, ${mib(free)} of ${mib(total)} MiB are free; ` +
-      "end what else uses the GPU (nvidia-smi lists it), take a smaller batch, or use --device cpu";
+  /** The memory, or undefined where even that cannot be asked. */
+  #memoryLeft(): Memory | undefined {
+    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
+    if (this.#cudart.cudaMemGetInfo(free, total) !== 0) return undefined;
+    return { free: Number(free[0]), total: Number(total[0]) };
   }
 
   #block(bytes: number, f: (out: BigUint64Array<ArrayBuffer>) => number): Block {
@@ -217,7 +184,7 @@ export class Gpu {
 
   #check(action: string, code: number): void {
     if (code === 0) return;
-    if (code === OUT_OF_MEMORY) throw new Error(this.#exhausted());
+    if (code === OUT_OF_MEMORY) throw new Error(exhausted(this.#memoryLeft()));
     const reason = Deno.UnsafePointerView.getCString(this.#cudart.cudaGetErrorString(code)!);
     throw new Error(`Cannot ${action}: ${reason} (CUDA error ${code}); start the command again to resume`);
   }

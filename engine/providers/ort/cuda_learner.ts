@@ -5,7 +5,7 @@
 import { type Block, type Gpu, type HostBlock, openGpu } from "./cuda.ts";
 import { bind, type Bound, openSession } from "./cuda_session.ts";
 import { Layout } from "./layout.ts";
-import type { Binding, OrtSession } from "./session.ts";
+import type { Binding } from "./session.ts";
 import type { Carrier } from "../provider.ts";
 import type { Program } from "../../program.ts";
 import type { Shapes } from "../../trace.ts";
@@ -33,13 +33,14 @@ const under = (shapes: Shapes, prefix: string): Shapes =>
 
 class DeviceState implements Carrier {
   readonly #gpu: Gpu;
-  readonly #session: OrtSession;
+  readonly #owned: DisposableStack;
   readonly #layouts: Readonly<Record<"state" | "batch" | "metrics", Layout>>;
   readonly #sides: readonly [Block, Block];
   readonly #batch: Block;
   readonly #metrics: Block;
   readonly #bindings: readonly [Binding, Binding];
   readonly #waiting: HostBlock;
+  #room = new DisposableStack();
   #measured: HostBlock;
   #now: 0 | 1 = 0;
   #updates = 0;
@@ -53,26 +54,36 @@ class DeviceState implements Carrier {
       metrics: new Layout(under(step.outputs, "metrics/")),
     };
     this.#layouts = layouts;
-    this.#session = openSession(gpu, step);
+    // What fails half way leaves nothing behind.
+    using made = new DisposableStack();
     // All memory is there before anything is captured.
-    this.#sides = [gpu.allocate(layouts.state.bytes), gpu.allocate(layouts.state.bytes)];
-    this.#batch = gpu.allocate(layouts.batch.bytes);
-    this.#metrics = gpu.allocate(layouts.metrics.bytes);
-    this.#waiting = gpu.allocateHost(WAITING * layouts.batch.bytes);
-    this.#measured = gpu.allocateHost(WAITING * layouts.metrics.bytes);
-    const first = gpu.allocateHost(layouts.state.bytes);
-    layouts.state.write(first.buffer, state);
-    gpu.upload(this.#sides[0].address, first.address, layouts.state.bytes);
-    gpu.finish();
-    gpu.freeHost(first);
+    const allocate = ({ bytes }: Layout) => gpu.allocate(bytes, made);
+    this.#sides = [allocate(layouts.state), allocate(layouts.state)];
+    this.#batch = allocate(layouts.batch);
+    this.#metrics = allocate(layouts.metrics);
+    this.#waiting = gpu.allocateHost(WAITING * layouts.batch.bytes, made);
+    made.defer(() => this.#room.dispose());
+    this.#measured = gpu.allocateHost(WAITING * layouts.metrics.bytes, this.#room);
+    this.#start(state);
+    const session = made.use(openSession(gpu, step));
     const side = (i: 0 | 1): Bound => ({ prefix: "state/", layout: layouts.state, block: this.#sides[i] });
     const direction = (from: 0 | 1, to: 0 | 1) =>
-      bind(gpu, this.#session, step, {
+      made.use(bind(gpu, session, step, {
         inputs: [side(from), { prefix: "batch/", layout: layouts.batch, block: this.#batch }],
         outputs: [side(to), { prefix: "metrics/", layout: layouts.metrics, block: this.#metrics }],
         graph: 1 + from,
-      });
+      }));
     this.#bindings = [direction(0, 1), direction(1, 0)];
+    this.#owned = made.move();
+  }
+
+  #start(state: Tensors): void {
+    using once = new DisposableStack();
+    const { bytes } = this.#layouts.state;
+    const first = this.#gpu.allocateHost(bytes, once);
+    this.#layouts.state.write(first.buffer, state);
+    this.#gpu.upload(this.#sides[0].address, first.address, bytes);
+    this.#gpu.finish();
   }
 
   get state(): Tensors {
@@ -136,16 +147,13 @@ class DeviceState implements Carrier {
 
   #makeRoom(bytes: number): void {
     if (bytes <= this.#measured.bytes) return;
-    this.#gpu.freeHost(this.#measured);
-    this.#measured = this.#gpu.allocateHost(bytes);
+    const room = new DisposableStack();
+    this.#measured = this.#gpu.allocateHost(bytes, room);
+    this.#room.dispose();
+    this.#room = room;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#gpu.exclusive(() => {
-      for (const binding of this.#bindings) binding[Symbol.dispose]();
-      this.#session[Symbol.dispose]();
-      for (const block of [...this.#sides, this.#batch, this.#metrics]) this.#gpu.free(block);
-      for (const block of [this.#waiting, this.#measured]) this.#gpu.freeHost(block);
-    });
+    return this.#gpu.exclusive(() => this.#owned.dispose());
   }
 }

@@ -16,15 +16,18 @@ export async function load(program: Program): Promise<Runnable> {
   }
   const gpu = openGpu();
   return await gpu.exclusive(() => {
+    // What fails half way leaves nothing behind.
+    using owned = new DisposableStack();
     const [inputs, outputs] = [new Layout(program.inputs), new Layout(program.outputs)];
-    const session = openSession(gpu, program);
-    const [device, results] = [gpu.allocate(inputs.bytes), gpu.allocate(outputs.bytes)];
-    const [given, taken] = [gpu.allocateHost(inputs.bytes), gpu.allocateHost(outputs.bytes)];
-    const binding = bind(gpu, session, program, {
+    const [device, results] = [gpu.allocate(inputs.bytes, owned), gpu.allocate(outputs.bytes, owned)];
+    const [given, taken] = [gpu.allocateHost(inputs.bytes, owned), gpu.allocateHost(outputs.bytes, owned)];
+    const session = owned.use(openSession(gpu, program));
+    const binding = owned.use(bind(gpu, session, program, {
       inputs: [{ prefix: "", layout: inputs, block: device }],
       outputs: [{ prefix: "", layout: outputs, block: results }],
       graph: 1,
-    });
+    }));
+    const kept = owned.move();
     return {
       run: (arrays: Tensors): Promise<Tensors> =>
         gpu.exclusive(() => {
@@ -35,13 +38,7 @@ export async function load(program: Program): Promise<Runnable> {
           gpu.finish();
           return outputs.read(taken.buffer);
         }),
-      [Symbol.asyncDispose]: (): Promise<void> =>
-        gpu.exclusive(() => {
-          binding[Symbol.dispose]();
-          session[Symbol.dispose]();
-          for (const block of [device, results]) gpu.free(block);
-          for (const block of [given, taken]) gpu.freeHost(block);
-        }),
+      [Symbol.asyncDispose]: (): Promise<void> => gpu.exclusive(() => kept.dispose()),
     };
   });
 }

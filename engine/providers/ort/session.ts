@@ -81,6 +81,9 @@ export class OrtSession implements Disposable {
   }
 }
 
+/** Where extents are handed over: ONNX Runtime copies them at once. */
+const extents = new BigInt64Array(16);
+
 /** Inputs and outputs of a session, bound to memory once or anew for each run. */
 export class Binding implements Disposable {
   readonly #session: OrtSession;
@@ -101,16 +104,17 @@ export class Binding implements Disposable {
   /** Binds an input or output of the model to memory that must stay until it is bound anew or the binding is gone. */
   bind(port: "input" | "output", name: string, { info, address }: Memory, shape: readonly number[]): void {
     const { api } = this.#session;
-    const extents = BigInt64Array.from(shape, BigInt);
-    const bytes = 4 * shape.reduce((a, b) => a * b, 1);
-    // A scalar has no extents, but the call wants an address.
-    const list = extents.length > 0 ? extents : new BigInt64Array(1);
+    let bytes = 4;
+    shape.forEach((extent, i) => {
+      extents[i] = BigInt(extent);
+      bytes *= extent;
+    });
     const value = api.make(
       "CreateTensorWithDataAsOrtValue",
       info,
       address,
       BigInt(bytes),
-      list,
+      extents,
       BigInt(shape.length),
       FLOAT,
     );
