@@ -2,11 +2,10 @@
  * This machine's ALOHA: the Python environment that `deno task setup:aloha` made in `.aloha/`, or `ALOHA_PYTHON`, and the
  * fingerprint that enters the keys of stages.
  */
-import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { packageVersions } from "./libero_install.ts";
+import * as environment from "../process/python_environment.ts";
 
 const repository = fileURLToPath(new URL("../", import.meta.url));
 
@@ -29,12 +28,11 @@ export function alohaPlaces(): AlohaPlaces {
   };
 }
 
-const MEND = 'run "deno task setup:aloha"';
+const program = { name: "ALOHA", variable: "ALOHA_PYTHON", setup: "deno task setup:aloha" } as const;
 
 /** Digest of the requirements: an environment made of other ones is made anew. */
 export function alohaRequirements({ python }: AlohaPlaces): string {
-  const bytes = readFileSync(join(python, "gym_worker", "requirements.txt"));
-  return createHash("sha256").update(bytes).digest("hex");
+  return environment.requirementsDigest(join(python, "gym_worker"), ["requirements.txt"]);
 }
 
 /**
@@ -43,26 +41,21 @@ export function alohaRequirements({ python }: AlohaPlaces): string {
  * @throws {Error} when it is missing, was made of other requirements, or lacks the simulator
  */
 export function alohaPython(where: AlohaPlaces = alohaPlaces()): string {
-  const given = where.variables.ALOHA_PYTHON;
-  if (given) {
-    if (!existsSync(given)) {
-      throw new Error(`Cannot run ALOHA in ALOHA_PYTHON=${given}: there is no such file`);
-    }
-    if (!packageVersions(given)["gym-aloha"]) {
-      throw new Error(
-        `Cannot run ALOHA in ALOHA_PYTHON=${given}: it has no gym-aloha (unset it and ${MEND})`,
-      );
-    }
-    return given;
-  }
-  const python = join(where.home, "venv", "bin", "python"), made = join(where.home, "made");
-  if (!existsSync(made) || !existsSync(python)) {
-    throw new Error(`Cannot run ALOHA: its Python environment must be made, ${MEND}`);
-  }
-  if (readFileSync(made, "utf8").trim() !== alohaRequirements(where)) {
-    throw new Error(`Cannot run ALOHA: its Python environment is of other requirements, ${MEND}`);
-  }
-  return python;
+  return environment.interpreterOf(program, {
+    variables: where.variables,
+    settings() {
+      const made = join(where.home, "made");
+      if (!existsSync(made)) return undefined;
+      return { python: join(where.home, "venv", "bin", "python"), made: readFileSync(made, "utf8").trim() };
+    },
+    requirements: () => alohaRequirements(where),
+    lacks: (python) => alohaPackages(python)["gym-aloha"] ? undefined : "it has no gym-aloha",
+  });
+}
+
+/** Versions of the packages of an interpreter that has the simulator, by lower-case name with dashes. */
+export function alohaPackages(python: string): Readonly<Record<string, string>> {
+  return environment.packageVersions("gym-aloha", python);
 }
 
 /** Packages that decide what a step does or a picture shows. */
@@ -84,19 +77,14 @@ export interface AlohaFingerprint {
  * @throws {Error} when there is no environment; the message names the mend
  */
 export function alohaFingerprint(where: AlohaPlaces = alohaPlaces()): AlohaFingerprint {
-  const versions = packageVersions(alohaPython(where));
-  const worker = createHash("sha256");
   const own = readdirSync(join(where.python, "gym_worker")).filter((name) => name.endsWith(".py")).sort();
   const shared = ["errors.py", "frames.py", "loop.py", "requests.py"];
-  for (
-    const path of [
+  return {
+    packages: environment.packageVersions("gym-aloha", alohaPython(where), simulator),
+    worker: environment.modulesDigest(where.python, [
       ...own.map((name) => `gym_worker/${name}`),
       ...shared.map((name) => `libero_worker/${name}`),
-    ]
-  ) worker.update(`${path}\0`).update(readFileSync(join(where.python, path)));
-  return {
-    packages: Object.fromEntries(simulator.flatMap((name) => versions[name] ? [[name, versions[name]]] : [])),
-    worker: worker.digest("hex"),
+    ]),
     requirements: alohaRequirements(where),
   };
 }

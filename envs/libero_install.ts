@@ -2,24 +2,22 @@
  * This machine's LIBERO: which Python runs the worker, where the data lie, and the fingerprint of both that enters the
  * keys of stages. `deno task setup:libero` makes the environment; `LIBERO_PYTHON` and `LIBERO_ASSETS` go before it.
  */
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as environment from "../process/python_environment.ts";
 import { type AssetsDigest, assetsDigest, linkedRoot, missingParts, rootIn } from "./libero_assets.ts";
 
 /** The repository, where `.libero/` and `python/` are. */
 const repository = fileURLToPath(new URL("../", import.meta.url));
 
-/** What `deno task setup:libero` writes last, so that a broken setup is none. */
-export interface Settings {
-  /** The environment's interpreter. */
-  readonly python: string;
+const program = { name: "LIBERO", variable: "LIBERO_PYTHON", setup: "deno task setup:libero" } as const;
+
+/** What `deno task setup:libero` writes last. */
+export interface Settings extends environment.Made {
   /** The root given to setup by `--assets`, else null. */
   readonly assets: string | null;
-  /** Digest of the requirements the environment was made of. */
-  readonly made: string;
 }
 
 /** The places that decide; other ones than this machine's in tests. */
@@ -80,22 +78,12 @@ export function libero(where: Places = places()): Installation {
 
 /** What setup wrote, or undefined before it. */
 export function settingsOf({ home }: Places): Settings | undefined {
-  const path = join(home, "settings.json");
-  if (!existsSync(path)) return undefined;
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Settings;
-  } catch {
-    throw new Error(`Cannot read ${path}: it is damaged, delete it and run "deno task setup:libero"`);
-  }
+  return environment.readSettings(home, program);
 }
 
 /** Digest of the requirements: an environment made of other ones is made anew. */
 export function requirementsDigest({ worker }: Places): string {
-  const hash = createHash("sha256");
-  for (const name of ["requirements_build.txt", "requirements.txt"]) {
-    hash.update(readFileSync(join(worker, name)));
-  }
-  return hash.digest("hex");
+  return environment.requirementsDigest(worker, ["requirements_build.txt", "requirements.txt"]);
 }
 
 /**
@@ -104,28 +92,12 @@ export function requirementsDigest({ worker }: Places): string {
  * @throws {Error} when it is missing, was made of other requirements, or lacks the simulator
  */
 export function pythonOf(where: Places): string {
-  const given = where.variables.LIBERO_PYTHON;
-  if (given) {
-    if (!existsSync(given)) {
-      throw new Error(`Cannot run LIBERO in LIBERO_PYTHON=${given}: there is no such file`);
-    }
-    if (!packageVersions(given).mujoco) {
-      throw new Error(
-        `Cannot run LIBERO in LIBERO_PYTHON=${given}: it has no mujoco (unset it and run "deno task setup:libero")`,
-      );
-    }
-    return given;
-  }
-  const settings = settingsOf(where);
-  if (!settings || !existsSync(settings.python)) {
-    throw new Error(`Cannot run LIBERO: its Python environment must be made by "deno task setup:libero"`);
-  }
-  if (settings.made !== requirementsDigest(where)) {
-    throw new Error(
-      `Cannot run LIBERO: its Python environment is of other requirements, run "deno task setup:libero"`,
-    );
-  }
-  return settings.python;
+  return environment.interpreterOf(program, {
+    variables: where.variables,
+    settings: () => settingsOf(where),
+    requirements: () => requirementsDigest(where),
+    lacks: (python) => packageVersions(python).mujoco ? undefined : "it has no mujoco",
+  });
 }
 
 /**
@@ -149,7 +121,7 @@ export function rootOf(where: Places, python: string): string {
         : `Cannot use ${name}, ${folder}: there is no such folder`,
     );
   }
-  const packaged = join(sitePackages(python) ?? "", "libero", "libero");
+  const packaged = join(environment.packagesBeside("mujoco", python)?.folder ?? "", "libero", "libero");
   const own = rootIn(packaged) ?? configuredRoot(where);
   if (own) return own;
   const folders = { bddl_files: join(packaged, "bddl_files"), init_files: join(packaged, "init_files") };
@@ -179,28 +151,9 @@ function configuredRoot({ user, home, variables }: Places): string | undefined {
   return Object.values(folders).every((folder) => existsSync(folder)) ? linkedRoot(home, folders) : undefined;
 }
 
-/** Where an interpreter keeps its packages: found without starting it. */
-function sitePackages(python: string): string | undefined {
-  for (const lib of ["lib", "lib64"]) {
-    const parent = join(dirname(dirname(python)), lib);
-    if (!existsSync(parent)) continue;
-    for (const name of readdirSync(parent).filter((name) => /^python3\.\d+$/.test(name)).sort()) {
-      const folder = join(parent, name, "site-packages");
-      if (existsSync(join(folder, "mujoco"))) return folder;
-    }
-  }
-  return undefined;
-}
-
-/** Versions of an interpreter's packages by lower-case name with dashes, from their `dist-info` folders. */
-export function packageVersions(python: string): Record<string, string> {
-  const folder = sitePackages(python);
-  const found: Record<string, string> = {};
-  for (const item of folder ? readdirSync(folder).sort() : []) {
-    const match = /^(.+?)-([^-]+)\.dist-info$/.exec(item);
-    if (match) found[match[1]!.toLowerCase().replaceAll(/[-_.]+/g, "-")] = match[2]!;
-  }
-  return found;
+/** Versions of the packages of an interpreter that has the simulator, by lower-case name with dashes. */
+export function packageVersions(python: string): Readonly<Record<string, string>> {
+  return environment.packageVersions("mujoco", python);
 }
 
 /** Everything outside this repository's modules that decides what LIBERO's simulator does. */
@@ -222,15 +175,9 @@ export interface Fingerprint {
  */
 export function fingerprint(where: Places = places()): Fingerprint {
   const { python, assets } = libero(where);
-  const versions = packageVersions(python);
-  const worker = createHash("sha256");
-  for (const name of readdirSync(where.worker, { recursive: true, encoding: "utf8" }).sort()) {
-    if (!name.endsWith(".py") || /(^|[/_])test/.test(name)) continue;
-    worker.update(`${name}\0`).update(readFileSync(join(where.worker, name)));
-  }
   return {
-    packages: Object.fromEntries(simulator.flatMap((name) => versions[name] ? [[name, versions[name]]] : [])),
-    worker: worker.digest("hex"),
+    packages: environment.packageVersions("mujoco", python, simulator),
+    worker: environment.modulesDigest(where.worker, environment.modulesIn(where.worker, /(^|[/_])test/)),
     requirements: requirementsDigest(where),
     assets: assets.digest,
   };

@@ -2,21 +2,15 @@
  * This machine's LeRobot: which Python runs the bridge, and the fingerprint that enters the keys of stages.
  * `deno task setup:lerobot` makes the environment; `LEROBOT_PYTHON` goes before it.
  */
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as environment from "../process/python_environment.ts";
 
 /** The repository, where `.lerobot/` and `python/` are. */
 const repository = fileURLToPath(new URL("../", import.meta.url));
 
-/** What `deno task setup:lerobot` writes last, so that a broken setup is none. */
-export interface Settings {
-  /** The environment's interpreter. */
-  readonly python: string;
-  /** Digest of the requirements the environment was made of. */
-  readonly made: string;
-}
+const program = { name: "LeRobot", variable: "LEROBOT_PYTHON", setup: "deno task setup:lerobot" } as const;
 
 /** The places that decide; other ones than this machine's in tests. */
 export interface Places {
@@ -41,20 +35,14 @@ export function places(): Places {
 /** Packages that decide a policy's numbers; the others only have to import. */
 const deciding = ["lerobot", "torch", "torchvision", "transformers", "tokenizers", "accelerate", "numpy"];
 
-/** What setup wrote, or undefined before it. */
-export function settingsOf({ home }: Places): Settings | undefined {
-  const path = join(home, "settings.json");
-  if (!existsSync(path)) return undefined;
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Settings;
-  } catch {
-    throw new Error(`Cannot read ${path}: it is damaged, delete it and run "deno task setup:lerobot"`);
-  }
+/** What `deno task setup:lerobot` wrote last, or undefined before it. */
+export function settingsOf({ home }: Places): environment.Made | undefined {
+  return environment.readSettings(home, program);
 }
 
 /** Digest of the requirements: an environment made of other ones is made anew. */
 export function requirementsDigest({ bridge }: Places): string {
-  return createHash("sha256").update(readFileSync(join(bridge, "requirements.txt"))).digest("hex");
+  return environment.requirementsDigest(bridge, ["requirements.txt"]);
 }
 
 /** The version of LeRobot that the bridge was written for and tested with. */
@@ -69,50 +57,30 @@ export function wantedVersion({ bridge }: Places): string {
  * @throws {Error} when it is missing, was made of other requirements, or has another LeRobot; the message names the mend
  */
 export function pythonOf(where: Places = places()): string {
-  const given = where.variables.LEROBOT_PYTHON;
   const wanted = wantedVersion(where);
-  if (given) {
-    if (!existsSync(given)) {
-      throw new Error(`Cannot run LeRobot in LEROBOT_PYTHON=${given}: there is no such file`);
-    }
-    const { lerobot } = packageVersions(given);
-    if (lerobot === wanted) return given;
-    const has = lerobot === undefined ? "it has no lerobot" : `it has lerobot ${lerobot}`;
-    throw new Error(
-      `Cannot run LeRobot in LEROBOT_PYTHON=${given}: ${has}, wanted ${wanted} (unset it and run "deno task setup:lerobot")`,
-    );
-  }
-  const settings = settingsOf(where);
-  if (!settings || !existsSync(settings.python)) {
-    throw new Error(`Cannot run LeRobot: its Python environment must be made by "deno task setup:lerobot"`);
-  }
-  if (settings.made !== requirementsDigest(where)) {
-    throw new Error(
-      `Cannot run LeRobot: its Python environment is of other requirements, run "deno task setup:lerobot"`,
-    );
-  }
-  const { lerobot } = packageVersions(settings.python);
+  const python = environment.interpreterOf(program, {
+    variables: where.variables,
+    settings: () => settingsOf(where),
+    requirements: () => requirementsDigest(where),
+    lacks(python) {
+      const { lerobot } = packageVersions(python);
+      if (lerobot === wanted) return undefined;
+      return `${lerobot === undefined ? "it has no lerobot" : `it has lerobot ${lerobot}`}, wanted ${wanted}`;
+    },
+  });
+  const { lerobot } = packageVersions(python);
   if (lerobot !== wanted) {
     throw new Error(
       `Cannot run LeRobot: its Python environment has lerobot ${lerobot ?? "no more"}, wanted ${wanted}; ` +
         `delete ${where.home} and run "deno task setup:lerobot"`,
     );
   }
-  return settings.python;
+  return python;
 }
 
-/** Versions of an interpreter's packages by lower-case name with dashes, found without starting it. */
-export function packageVersions(python: string): Record<string, string> {
-  const found: Record<string, string> = {};
-  const lib = join(dirname(dirname(python)), "lib");
-  for (const name of existsSync(lib) ? readdirSync(lib).filter((name) => /^python3\.\d+$/.test(name)) : []) {
-    const folder = join(lib, name, "site-packages");
-    for (const item of existsSync(folder) ? readdirSync(folder).sort() : []) {
-      const match = /^(.+?)-([^-]+)\.dist-info$/.exec(item);
-      if (match) found[match[1]!.toLowerCase().replaceAll(/[-_.]+/g, "-")] = match[2]!;
-    }
-  }
-  return found;
+/** Versions of the packages of an interpreter that has LeRobot, by lower-case name with dashes. */
+export function packageVersions(python: string): Readonly<Record<string, string>> {
+  return environment.packageVersions("lerobot", python);
 }
 
 /** Everything outside this repository's modules that decides what the bridge computes. */
@@ -129,15 +97,13 @@ export interface Fingerprint {
  * @throws {Error} when there is no environment; the message names the mend
  */
 export function fingerprint(where: Places = places()): Fingerprint {
-  const versions = packageVersions(pythonOf(where));
-  const bridge = createHash("sha256");
-  for (const name of readdirSync(where.bridge, { recursive: true, encoding: "utf8" }).sort()) {
-    if (!name.endsWith(".py") || /(^|[/\\])(tests?[/\\]|tiny\.py)/.test(name)) continue;
-    bridge.update(`${name}\0`).update(readFileSync(join(where.bridge, name)));
-  }
+  const { bridge } = where;
   return {
-    packages: Object.fromEntries(deciding.flatMap((name) => versions[name] ? [[name, versions[name]]] : [])),
-    bridge: bridge.digest("hex"),
+    packages: environment.packageVersions("lerobot", pythonOf(where), deciding),
+    bridge: environment.modulesDigest(
+      bridge,
+      environment.modulesIn(bridge, /(^|[/\\])(tests?[/\\]|tiny\.py)/),
+    ),
   };
 }
 

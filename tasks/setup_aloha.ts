@@ -4,8 +4,13 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AlohaPlaces, alohaPlaces, alohaPython, alohaRequirements } from "../envs/aloha_install.ts";
-import { packageVersions } from "../envs/libero_install.ts";
+import {
+  alohaPackages,
+  type AlohaPlaces,
+  alohaPlaces,
+  alohaPython,
+  alohaRequirements,
+} from "../envs/aloha_install.ts";
 import { firstLine } from "../lab/errors.ts";
 import { reasonOf } from "./libero_environment.ts";
 
@@ -46,7 +51,7 @@ export async function setupAloha(where: AlohaPlaces, say: (line: string) => void
     writeFileSync(join(home, "made"), alohaRequirements(where) + "\n"); // last, so that a broken setup is none
     say(`environment: ${python}`);
   }
-  const versions = packageVersions(alohaPython(here));
+  const versions = alohaPackages(alohaPython(here));
   say(`gym-aloha ${versions["gym-aloha"]}, mujoco ${versions.mujoco}, dm-control ${versions["dm-control"]}`);
 }
 

@@ -10,10 +10,10 @@ import {
   type Places,
   places,
   requirementsDigest,
-  type Settings,
   settingsOf,
   wantedVersion,
 } from "../stages/lerobot_install.ts";
+import type { Made } from "../process/python_environment.ts";
 import { reasonOf, run } from "./libero_environment.ts";
 
 /** Tried in this order. LeRobot 0.6 wants 3.12 or later; the pinned packages have wheels for these two. */
@@ -67,7 +67,7 @@ async function make(where: Places, say: (line: string) => void): Promise<string>
     ...["--only-binary=:all:", "-r", join(bridge, "requirements.txt")],
   ]);
   await step("importing it", python, ["-c", "import lerobot, torch, transformers, datasets, av, msgpack"]);
-  const settings: Settings = { python, made: requirementsDigest(where) };
+  const settings: Made = { python, made: requirementsDigest(where) };
   const path = join(home, "settings.json");
   writeFileSync(`${path}.tmp`, JSON.stringify(settings, null, 2) + "\n");
   renameSync(`${path}.tmp`, path);
