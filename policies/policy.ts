@@ -2,7 +2,7 @@
 import { add, clipByValue, div, mul, sub, type Tensor } from "@tensorflow/tfjs-core";
 import type { Normalization } from "../data/normalization.ts";
 import { compile, type Program } from "../engine/program.ts";
-import { Session } from "../engine/session.ts";
+import { Session, type SessionOptions } from "../engine/session.ts";
 import { constant } from "../engine/trace.ts";
 import type { NDArray, Tensors } from "../ndarray.ts";
 import { sample, type Sizes } from "./flow.ts";
@@ -129,15 +129,15 @@ export class FlowPolicy {
   static async open(
     weights: Tensors,
     normalization: PolicyNormalization,
-    options: { batch: number; execute?: number; threads?: number; sampler?: Sampler },
+    options: SessionOptions & { batch: number; execute?: number; sampler?: Sampler },
   ): Promise<FlowPolicy> {
-    const { batch, execute = 8, threads, sampler } = options;
+    const { batch, execute = 8, sampler, ...running } = options;
     const sizes = sizesOf(weights, normalization);
     if (!Number.isInteger(execute) || execute < 1 || execute > sizes.horizon) {
       throw new RangeError(`Cannot execute ${execute} actions of a chunk: it must be 1 ... ${sizes.horizon}`);
     }
     const program = exportPolicy(weights, normalization, batch, sampler);
-    const session = await Session.create(program, threads === undefined ? {} : { threads });
+    const session = await Session.create(program, running);
     return new FlowPolicy(session, batch, sizes, execute);
   }
 

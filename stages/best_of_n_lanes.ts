@@ -1,6 +1,6 @@
 /** The best of N in lanes: a frozen chunk policy proposes, critics on chunks choose, the first actions run open loop. */
 import type { Normalization } from "../data/normalization.ts";
-import { Session } from "../engine/session.ts";
+import { Session, type SessionOptions } from "../engine/session.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part, shapesOf } from "../nn/weights.ts";
 import type { ChunkPolicy } from "../policies/chunk_policy.ts";
@@ -53,6 +53,7 @@ export class ChunkScorer {
       readonly lanes: number;
       readonly candidates: number;
       readonly how: Scoring;
+      readonly session?: SessionOptions;
     },
   ): Promise<ChunkScorer> {
     const { weights, scale, lanes, candidates, how } = options;
@@ -65,9 +66,8 @@ export class ChunkScorer {
       );
     }
     const sizes = { batch: lanes, candidates, state, chunk: horizon * ACTION };
-    const session = await Session.create(scoreProgram(shapesOf(weights), sizes, how), {
-      threads: ACTING_THREADS,
-    });
+    const { session: opened = { threads: ACTING_THREADS } } = options;
+    const session = await Session.create(scoreProgram(shapesOf(weights), sizes, how), opened);
     return new ChunkScorer(session, options, horizon);
   }
 

@@ -14,9 +14,10 @@ import { readEpisodes } from "./chunk_data.ts";
 import { ChunkLanes } from "./chunk_lanes.ts";
 import { bufferOf, type ChunkMethod, drawBatches, openActor, readUnits, sizesOf } from "./chunk_training.ts";
 import { everyTransitions } from "./learner_calls.ts";
-import { learnOnline, resume } from "./online_learning.ts";
+import { resume } from "./online_checkpoint.ts";
+import { learnOnline } from "./online_learning.ts";
 import { budget, type outputs, scaleOf, writeTrained } from "./online_outputs.ts";
-import { trainingSuccess } from "./rollout.ts";
+import { acting, trainingSuccess } from "./rollout.ts";
 import { openWorld, world } from "./world.ts";
 
 /** The offline phase's outcome and what it learned from. */
@@ -75,9 +76,9 @@ export async function trainOnline<H extends ChunkLearner>(
     threads: context.threads,
     concurrent: o.pipelined,
   });
-  const acting = { weights: initial, lanes, candidates, view, units, h, seed };
-  await using acts = await openActor(method, acting);
-  await using judged = await openActor(method, acting);
+  const opened = { weights: initial, lanes, candidates, view, units, h, seed, session: acting(o) };
+  await using acts = await openActor(method, opened);
+  await using judged = await openActor(method, opened);
   await using pool = await simulated.pool({ lanes, workers: context.workers });
   await using evaluationPool = await simulated.pool({ lanes, workers: context.workers });
   const running = await ChunkLanes.open({
@@ -113,9 +114,9 @@ export async function trainOnline<H extends ChunkLearner>(
       acting: ["critic", "velocity", "onestep"],
       criticUpdates: 1,
       replay,
-      evaluate: (state) => {
+      evaluate: (state, _, signal) => {
         judged.weights(state);
-        const where = { pool: evaluationPool, lanes, task, first };
+        const where = { pool: evaluationPool, lanes, task, first, signal };
         return trainingSuccess({ ...where, actor: judged.actor, episodes: o.evaluationEpisodes });
       },
       beside: () => ({}),

@@ -1,6 +1,6 @@
 /** A policy of chunks that is still learning: its weights are inputs of its program, not part of it. */
 import type { Program } from "../engine/program.ts";
-import { Session } from "../engine/session.ts";
+import { Session, type SessionOptions } from "../engine/session.ts";
 import type { NDArray, Tensors } from "../ndarray.ts";
 import type { ChunkPolicy } from "../policies/chunk_policy.ts";
 import { ACTING_THREADS } from "./rollout.ts";
@@ -27,8 +27,12 @@ export class ChunkSampler implements ChunkPolicy {
    *
    * @throws {Error} when the state lacks one of them
    */
-  static async open(program: Program, weights: Tensors): Promise<ChunkSampler> {
-    const session = await Session.create(program, { threads: ACTING_THREADS });
+  static async open(
+    program: Program,
+    weights: Tensors,
+    options: SessionOptions = { threads: ACTING_THREADS },
+  ): Promise<ChunkSampler> {
+    const session = await Session.create(program, options);
     return new ChunkSampler(session, program, weights);
   }
 

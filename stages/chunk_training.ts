@@ -4,6 +4,7 @@ import { decodeNormalizations } from "../data/normalization.ts";
 import { Replay } from "../data/replay.ts";
 import type { Weights } from "../engine/differentiate.ts";
 import type { Program } from "../engine/program.ts";
+import type { SessionOptions } from "../engine/session.ts";
 import type { Shapes } from "../engine/trace.ts";
 import type { Episode } from "../data/episode.ts";
 import type { Artifact } from "../lab/stage.ts";
@@ -93,7 +94,7 @@ export interface LearnedActor extends AsyncDisposable {
 /** Opens the actor of a learner state; `candidates` 1: what the sampler draws is what is done. */
 export async function openActor<H extends ChunkLearner>(
   method: ChunkMethod<H>,
-  { weights, lanes, candidates, view, units, h, seed }: {
+  { weights, lanes, candidates, view, units, h, seed, session }: {
     weights: Tensors;
     lanes: number;
     candidates: number;
@@ -101,13 +102,17 @@ export async function openActor<H extends ChunkLearner>(
     units: PolicyNormalization;
     h: H;
     seed: number;
+    session?: SessionOptions;
   },
 ): Promise<LearnedActor> {
   const { scale, tasks } = view;
   const program = method.sampler(lanes * candidates, sizesOf(scale, units), units, h);
-  const sampler = await ChunkSampler.open(program, weights);
+  const sampler = await ChunkSampler.open(program, weights, session);
   const how = { critic: "critic", aggregate: h.reduction, activation: h.activation } as const;
-  const scorer = await ChunkScorer.open({ weights, scale, lanes, candidates, how });
+  const scorer = await ChunkScorer.open({
+    ...{ weights, scale, lanes, candidates, how },
+    ...(session ? { session } : {}),
+  });
   return {
     actor: new BestOfN(sampler, scorer, { seed, tasks }),
     weights: (newer) => {

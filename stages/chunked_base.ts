@@ -1,6 +1,7 @@
 /** The base policy in lanes: a flow policy proposes a chunk of actions, of which the first few run open loop. */
 import { decodeNormalizations } from "../data/normalization.ts";
 import { decodeSafetensors } from "../data/safetensors.ts";
+import type { SessionOptions } from "../engine/session.ts";
 import type { Artifact } from "../lab/stage.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import type { ChunkPolicy } from "../policies/chunk_policy.ts";
@@ -87,20 +88,21 @@ export async function readPolicy(weights: Artifact, normalization: Artifact): Pr
 
 /** Opens a stored flow policy in `lanes` lanes; `execute` actions of each chunk run before the next is drawn. */
 export async function openBase(
-  { weights, normalization, lanes, execute, tasks, seed }: {
+  { weights, normalization, lanes, execute, tasks, seed, session = { threads: ACTING_THREADS } }: {
     weights: Artifact;
     normalization: Artifact;
     lanes: number;
     execute: number;
     tasks: readonly string[];
     seed: number;
+    session?: SessionOptions;
   },
 ): Promise<ChunkedBase> {
   const stored = await readPolicy(weights, normalization);
   const policy = await FlowPolicy.open(stored.weights, stored.normalization, {
+    ...session,
     batch: lanes,
     execute,
-    threads: ACTING_THREADS,
   });
   return new ChunkedBase(policy, seed, tasks);
 }

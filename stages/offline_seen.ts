@@ -99,6 +99,7 @@ async function see(episodes: readonly Episode[], frames: Frames, again: Again): 
     frames,
     trunk: again.vision.frames === "features" ? again.trunk : undefined,
     batch: lanes,
+    session: { threads: again.threads },
   });
   const states: Float32Array[][] = episodes.map(() => []);
   for (let first = 0; first < episodes.length; first += lanes) {

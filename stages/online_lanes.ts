@@ -1,5 +1,6 @@
 /** Lanes that learn: endless training episodes, the base's actions beside the executed ones, transitions as they come. */
 import type { Normalization } from "../data/normalization.ts";
+import type { SessionOptions } from "../engine/session.ts";
 import type { Lanes, Step, Task } from "../envs/environment.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";
 import { stream } from "../random.ts";
@@ -31,8 +32,8 @@ export type See = (lane: Lane, phase: number) => Float32Array;
 
 /** A base that acts by itself, too, and is closed by whoever opened it. */
 export type OpenedBase = BaseActions & Actor & AsyncDisposable;
-/** Opens a base for the lanes of a stage. */
-export type OpenBase = () => Promise<OpenedBase>;
+/** Opens a base for the lanes of a stage; its sessions, if it has any, are opened as told or as others that act are. */
+export type OpenBase = (session?: SessionOptions) => Promise<OpenedBase>;
 
 /** How an online phase explores. */
 export interface Exploration {

@@ -2,7 +2,6 @@
  * The actor-learner loop of off-policy RL in lanes: act, store, update, evaluate, by a fixed schedule, so that the
  * same seed gives the same bytes, and an interrupted run continues to them.
  */
-import { decodeMixedSafetensors, encodeSafetensors } from "../data/safetensors.ts";
 import type { Replay, Rows } from "../data/replay.ts";
 import type { Learner } from "../engine/learner.ts";
 import type { Tensors } from "../ndarray.ts";
@@ -11,6 +10,8 @@ import { Stream, stream } from "../random.ts";
 import type { EpisodeContext } from "./episode_batch.ts";
 import type { Calls } from "./learner_calls.ts";
 import type { CurveRow } from "./learning_curve.ts";
+import { checkpointBytes, fresh, type Resumed } from "./online_checkpoint.ts";
+import { type Evaluate, Evaluations } from "./online_evaluations.ts";
 import type { Round } from "./online_lanes.ts";
 
 /** When things happen, in environment steps of the online phase unless said. */
@@ -30,8 +31,9 @@ export interface Schedule {
   /** The best of the evaluations from here on is the result. */
   readonly selectFrom: number;
   /**
-   * Whether the lanes go on while the learner works. They then act with the weights from before the call that is under
-   * way, by the schedule and not by the clock, so that the bytes stay the same on any machine.
+   * Whether lanes, learner and evaluations go on beside each other. The lanes then act with the weights from before the
+   * learner's call that is under way, and an evaluation is of the weights of the step it was begun at: by the schedule
+   * and not by the clock, so that the bytes stay the same on any machine.
    */
   readonly pipelined: boolean;
 }
@@ -75,72 +77,16 @@ export interface OnlineMethod {
   round(acting: Acting): Promise<Round>;
   /** Adds reward to a transition of the lanes and stores it. */
   store(transition: Readonly<Record<string, ArrayLike<number>>>): void;
-  /** Success rate of the deterministic policy under these weights on training states, and the steps that took. */
-  evaluate(
-    weights: Tensors,
-    onlineSteps: number,
-  ): Promise<{ readonly success: number; readonly environmentSteps: number }>;
+  /**
+   * Success rate of the deterministic policy under these weights on training states, and the steps that took. Under a
+   * pipelined schedule rounds go on meanwhile, so it shares nothing with them.
+   */
+  readonly evaluate: Evaluate;
   /** What belongs to the weights of this moment to act as they did, beside them. */
   beside(onlineSteps: number): Tensors;
 }
 
-interface Counters {
-  steps: number;
-  /** Environment steps since the last evaluation, due at `evaluateEvery`. */
-  evaluated: number;
-  learned: number;
-  bestSuccess: number;
-  recent: boolean[];
-  curve: CurveRow[];
-  sums: Record<string, number>;
-  updates: number;
-  streams: Record<string, number>;
-}
-
 const RECENT = 50;
-
-/** Everything of a loop that a checkpoint holds. */
-export interface Resumed {
-  /** State of the learner. */
-  readonly learner: Tensors;
-  /** State of the learner at the best evaluation so far; empty before there is one. */
-  readonly best: Tensors;
-  /** What the lanes acted with. */
-  readonly acting: Tensors;
-  /** All tensors of the checkpoint under their stored names. */
-  readonly tensors: Tensors;
-  /** Numbers of the loop. */
-  readonly counters: Counters;
-}
-
-function group(tensors: Tensors, prefix: string): Tensors {
-  return Object.fromEntries(
-    Object.entries(tensors).filter(([name]) => name.startsWith(prefix)).map((
-      [name, x],
-    ) => [name.slice(prefix.length), x]),
-  );
-}
-
-/** What an earlier attempt left, or undefined. */
-export async function resume(context: EpisodeContext): Promise<Resumed | undefined> {
-  const bytes = await context.checkpoint.read();
-  if (!bytes) return undefined;
-  // All are float32 but a replay's columns of bytes, which only the replay reads.
-  const { tensors: mixed, metadata } = decodeMixedSafetensors(bytes);
-  const tensors = mixed as Tensors;
-  const counters: Counters = JSON.parse(metadata.counters!);
-  // JSON writes NaN as null.
-  const curve = counters.curve.map((row) =>
-    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value ?? NaN]))
-  );
-  return {
-    learner: group(tensors, "learner/"),
-    best: group(tensors, "best/"),
-    acting: group(tensors, "acting/"),
-    tensors,
-    counters: { ...counters, curve },
-  };
-}
 
 /**
  * Runs the online phase and returns the weights of the best evaluation with the learning curve. Later evaluations
@@ -156,18 +102,7 @@ export async function learnOnline(
   },
 ): Promise<{ weights: Tensors; curve: readonly CurveRow[] }> {
   const { steps, iterations, evaluateEvery, selectFrom, pipelined } = schedule;
-  const counters: Counters = resumed?.counters ??
-    {
-      steps: 0,
-      evaluated: -1,
-      learned: 0,
-      bestSuccess: -1,
-      recent: [],
-      curve: [],
-      sums: {},
-      updates: 0,
-      streams: {},
-    };
+  const counters = resumed?.counters ?? fresh();
   const open = (name: string): Stream => {
     const { key } = stream(context.seed, "online", name);
     return new Stream(key, counters.streams[name] ?? 0);
@@ -182,30 +117,43 @@ export async function learnOnline(
     underway = undefined;
   };
 
-  const evaluate = async () => {
-    await finished();
-    const { success, environmentSteps } = await method.evaluate(method.learner.state, counters.steps);
+  await using evaluations = new Evaluations(method.evaluate);
+  const selectable = (at: number) => at >= Math.min(selectFrom, steps);
+  const settle = async () => {
+    const found = await evaluations.settled();
+    if (!found) return;
+    const { state, row, success, environmentSteps } = found;
     // Selection is paid for like learning.
     context.spend({ environmentSteps });
-    if (counters.steps >= Math.min(selectFrom, steps) && success >= counters.bestSuccess) {
+    if (selectable(row.environment_steps!) && success >= counters.bestSuccess) {
       counters.bestSuccess = success;
-      best = { ...method.learner.state, ...method.beside(counters.steps) };
+      best = state;
     }
-    const recent = counters.recent;
-    const means = Object.fromEntries(
-      Object.entries(counters.sums).map(([name, sum]) => [name, sum / Math.max(1, counters.updates)]),
-    );
-    counters.curve.push({
+    counters.curve.push({ ...row, success });
+  };
+
+  const evaluate = async () => {
+    await settle();
+    await finished();
+    const { recent, sums, updates } = counters;
+    const means = Object.entries(sums).map(([name, sum]) => [name, sum / Math.max(1, updates)]);
+    const row = {
       environment_steps: counters.steps,
       gradient_steps: counters.learned,
-      success,
+      success: NaN,
       episodes: schedule.evaluationEpisodes,
       training_success: recent.length ? recent.filter(Boolean).length / recent.length : NaN,
-      ...means,
-    });
+      ...Object.fromEntries(means),
+    };
     counters.sums = {};
     counters.updates = 0;
     counters.evaluated = counters.steps;
+    // Copied now: a state on a device cannot be read after a later update.
+    const state = selectable(counters.steps)
+      ? { ...method.learner.state, ...method.beside(counters.steps) }
+      : newest();
+    evaluations.begin({ state, row });
+    if (!pipelined) await settle();
   };
 
   const take = (metrics: Tensors, when: number) => {
@@ -240,15 +188,11 @@ export async function learnOnline(
   const save = async () => {
     await finished();
     for (const [name, s] of Object.entries(streams)) counters.streams[name] = s.counter;
-    const prefixed = (prefix: string, tensors: Tensors) =>
-      Object.fromEntries(Object.entries(tensors).map(([name, x]) => [prefix + name, x]));
-    await context.checkpoint.write(encodeSafetensors({
-      ...prefixed("learner/", method.learner.state),
-      ...prefixed("best/", best),
-      ...prefixed("acting/", acting),
-      ...method.replay.toTensors("replay/"),
-      ...lanes.snapshot(),
-    }, { counters: JSON.stringify(counters) }));
+    const { pending } = evaluations;
+    const held = { learner: method.learner.state, best, acting, evaluation: pending?.state ?? {} };
+    const others = { ...method.replay.toTensors("replay/"), ...lanes.snapshot() };
+    // An evaluation under way is not waited for: whoever resumes begins it anew.
+    await context.checkpoint.write(checkpointBytes(held, others, { ...counters, pending: pending?.row }));
   };
 
   const play = async () => {
@@ -273,16 +217,18 @@ export async function learnOnline(
   };
 
   try {
+    if (counters.pending) evaluations.begin({ state: resumed!.evaluation, row: counters.pending });
     if (counters.evaluated < 0) await evaluate();
     while (counters.steps < steps) {
       const due = await play();
       for (let call = 0; call < due; call++) await learn();
       if (counters.steps - counters.evaluated >= evaluateEvery || counters.steps >= steps) await evaluate();
+      const evaluated = counters.curve.at(-1);
       context.progress({
         done: Math.min(counters.steps, steps),
         total: steps,
         unit: "environment steps",
-        success: counters.curve.at(-1)!.success!,
+        ...(evaluated ? { success: evaluated.success! } : {}),
       });
       if (context.interrupted()) {
         await save();
@@ -290,6 +236,7 @@ export async function learnOnline(
       }
       if (context.checkpoint.due()) await save();
     }
+    await settle();
   } finally {
     // After a failure too nothing may run on: the learner is about to be disposed.
     await underway?.catch(() => {});

@@ -20,11 +20,24 @@ const scale: Normalization = {
   clip: 8,
 };
 
+/** What an evaluation of the loop below can see of what goes on beside it. */
+interface Beside {
+  /** Calls of the learner in the weights it is of. */
+  readonly weights: Tensors;
+  /** Rounds played when it began, and by now. */
+  readonly began: number;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+}
+
 /**
  * A loop whose learner counts its calls in its only weight, with the successes that its evaluations are to find: one
  * lane, a call of the learner every 2 steps, an evaluation every 4.
  */
-async function learned(successes: readonly number[], { selectFrom = 0, loss = 0.5, pipelined = false } = {}) {
+async function learned(
+  successes: readonly number[],
+  { selectFrom = 0, loss = 0.5, pipelined = false, beside = async (_: Beside) => {} } = {},
+) {
   await using pool = await Pool.open({ suite: "tabletop", lanes: 1, workers: 1 });
   const exploration = { task, seed: 0, first: 0, probing: 0, probingLength: 0 };
   const lanes = await OnlineLanes.open({ pool, base: new ZeroBase(), scale, exploration, size: 1 });
@@ -62,7 +75,11 @@ async function learned(successes: readonly number[], { selectFrom = 0, loss = 0.
         return lanes.step();
       },
       store: (row) => replay.add({ ...row, reward: [0] }),
-      evaluate: () => Promise.resolve({ success: successes[evaluations++]!, environmentSteps: 10 }),
+      evaluate: async (weights, steps, signal) => {
+        const success = successes[evaluations++]!;
+        await beside({ weights, began: steps, now: () => acted.length, signal });
+        return { success, environmentSteps: 10 };
+      },
       beside: (steps) => ({ steps: ndarray([1], Float32Array.of(steps)) }),
     },
   });
@@ -101,6 +118,45 @@ Deno.test("learnOnline() acts with the newest weights, pipelined with those from
   assert.deepEqual(plain.acted, [0, 0, 1, 1, 2, 2, 3, 3]);
   assert.deepEqual(pipelined.acted, [0, 0, 0, 0, 1, 1, 2, 2]);
   assert.deepEqual(pipelined.curve, plain.curve, "evaluations see the newest weights either way");
+});
+
+Deno.test("learnOnline() pipelined plays on beside an evaluation, which is of the weights of its step", async () => {
+  const successes = [0, 0.5, 0.25, 1], total = 12, seen: number[] = [];
+  const { curve, weights, budget } = await learned(successes, {
+    pipelined: true,
+    beside: async ({ weights, began, now }) => {
+      for (let waits = 0; now() < Math.min(began + 3, total); waits++) {
+        assert.ok(waits < 1000, "no round is played while an evaluation is under way");
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      seen.push(weights["actor/calls"]!.data[0]!);
+    },
+  });
+  const plain = await learned(successes);
+  assert.deepEqual(seen, [0, 2, 4, 6]);
+  assert.deepEqual({ curve, weights, budget }, {
+    curve: plain.curve,
+    weights: plain.weights,
+    budget: plain.budget,
+  });
+});
+
+Deno.test("learnOnline() pipelined fails with an evaluation, and ends one under way when something else fails", async () => {
+  const lost = new Error("lost");
+  await assert.rejects(learned([0, 0, 0], { pipelined: true, beside: () => Promise.reject(lost) }), lost);
+  let ended = false;
+  const beside = ({ signal }: Beside) =>
+    new Promise<void>((_, reject) => {
+      signal.addEventListener("abort", () => {
+        ended = true;
+        reject(signal.reason);
+      });
+    });
+  await assert.rejects(
+    learned([0, 0], { pipelined: true, loss: NaN, beside }),
+    /^Error: Cannot go on learning/,
+  );
+  assert.ok(ended);
 });
 
 Deno.test("learnOnline() stops at a metric that is no number", async () => {

@@ -20,7 +20,9 @@ export const budget = {
   selectFrom: z.number().min(0).max(1).default(0.7)
     .describe("share of the steps after which the best evaluation is kept"),
   pipelined: z.boolean().default(false)
-    .describe("environments step while the learner works, with the weights from before its call"),
+    .describe(
+      "environments step while the learner works, with the weights from before its call, and evaluations run beside both",
+    ),
 } as const;
 
 /** Writes the three outputs. */

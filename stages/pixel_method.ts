@@ -51,6 +51,7 @@ export function pixelMethod(
       drawJitters(random, batches.jitters!.data);
       drawJitters(random, batches.nextJitters!.data);
     },
-    open: (weights, lanes) => PixelNoiseActor.open({ weights: { ...trunk, ...weights }, lanes, ...acting }),
+    open: (weights, lanes, session) =>
+      PixelNoiseActor.open({ weights: { ...trunk, ...weights }, lanes, session, ...acting }),
   };
 }

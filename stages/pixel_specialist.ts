@@ -1,7 +1,7 @@
 /** A residual that sees the world's cameras, and of the numbers only those of the robot itself. */
 import { z } from "zod";
 import type { Normalization } from "../data/normalization.ts";
-import { Session } from "../engine/session.ts";
+import { Session, type SessionOptions } from "../engine/session.ts";
 import { type NDArray, ndarray, size, type Tensors } from "../ndarray.ts";
 import { frameShape } from "../nn/vision.ts";
 import { part } from "../nn/weights.ts";
@@ -68,19 +68,20 @@ export class PixelSpecialist implements Residual {
    * @throws {Error} when the weights hold no residual scale "xi"
    */
   static async open(
-    { weights, scale, lanes, cameras, vision }: {
+    { weights, scale, lanes, cameras, vision, session: options = { threads: ACTING_THREADS } }: {
       weights: Tensors;
       scale: Normalization;
       lanes: number;
       cameras: Cameras;
       vision: Vision;
+      session?: SessionOptions;
     },
   ): Promise<PixelSpecialist> {
     const { xi } = weights;
     if (!xi) throw new Error('Cannot open a specialist: its weights hold no residual scale "xi"');
     const trunk = vision.frames === "pictures" ? part(weights, "trunk") : {};
     const program = actorProgram(lanes, vision, acting(weights), trunk);
-    const session = await Session.create(program, { threads: ACTING_THREADS });
+    const session = await Session.create(program, options);
     return new PixelSpecialist(session, { lanes, cameras, vision, scale, weights, xi });
   }
 

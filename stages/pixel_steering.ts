@@ -1,5 +1,5 @@
 /** A noise actor that sees the world's cameras, and of the numbers only those of the robot itself. */
-import { Session } from "../engine/session.ts";
+import { Session, type SessionOptions } from "../engine/session.ts";
 import type { Observation } from "../envs/environment.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
@@ -46,7 +46,17 @@ export class PixelNoiseActor implements LearnedSteering {
    * Opens the actor among `weights` for `lanes` rows and w of `noise` numbers; where a ResNet looks, they hold its trunk.
    */
   static async open(
-    { weights, cameras, lanes, noise, form, sampled, numbers = PROPRIOCEPTION, shown = (seen) => seen }: {
+    {
+      weights,
+      cameras,
+      lanes,
+      noise,
+      form,
+      sampled,
+      numbers = PROPRIOCEPTION,
+      shown = (seen) => seen,
+      session: options = { threads: ACTING_THREADS },
+    }: {
       weights: Tensors;
       cameras: Cameras;
       lanes: number;
@@ -57,11 +67,12 @@ export class PixelNoiseActor implements LearnedSteering {
       numbers?: number;
       /** What is made of an observation before the actor sees it. */
       shown?: (observation: Observation) => Observation;
+      session?: SessionOptions;
     },
   ): Promise<PixelNoiseActor> {
     const sizes = { ...cameras, state: numbers, noise };
     const program = actorProgram(lanes, sizes, form, part(weights, "trunk"));
-    const session = await Session.create(program, { threads: ACTING_THREADS });
+    const session = await Session.create(program, options);
     return new PixelNoiseActor(session, { lanes, cameras, shown, sizes, weights, sampled });
   }
 

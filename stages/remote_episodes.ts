@@ -1,6 +1,7 @@
 /** A remote policy and the world it is steered in, opened for the stages that learn and evaluate its noise. */
 import { z } from "zod";
 import type { Image, Observation } from "../envs/environment.ts";
+import type { Message } from "../policies/openpi.ts";
 import { resize } from "../policies/resize_with_pad.ts";
 import type { Cameras } from "./cameras.ts";
 import { RemoteSteering } from "./remote_steering.ts";
@@ -62,6 +63,13 @@ export async function openRemote(
   };
   const world = await openWorld(settings);
   const connection = await connectServed(url, note);
+  // Several may steer it at once, and a server is asked one thing at a time.
+  let turn: Promise<unknown> = Promise.resolve();
+  const infer = (observation: Message) => {
+    const answer = turn.then(() => connection.infer(observation));
+    turn = answer.catch(() => {});
+    return answer;
+  };
   const { actionSize } = world;
   return {
     connection,
@@ -71,7 +79,7 @@ export async function openRemote(
     proprioception: settings.name === "aloha" ? 14 : 8,
     policy: (steering, rows = 1) =>
       new RemoteSteering({
-        infer: (observation) => connection.infer(observation),
+        infer,
         ...{ view, lanes, actionSize, execute, noise, rows, seed, steering },
       }),
     [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),

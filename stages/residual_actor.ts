@@ -1,7 +1,7 @@
 /** Specialists in lanes: the base's action of this very step, corrected by the residual of the lane's task. */
 import { decodeNormalizations, type Normalization, normalize } from "../data/normalization.ts";
 import { decodeSafetensors } from "../data/safetensors.ts";
-import { Session } from "../engine/session.ts";
+import { Session, type SessionOptions } from "../engine/session.ts";
 import type { Artifact } from "../lab/stage.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
@@ -75,17 +75,18 @@ export class Specialist implements Residual {
    * @throws {Error} when the weights hold no actor or no scale
    */
   static async open(
-    { weights, scale, lanes }: {
+    { weights, scale, lanes, session: options = { threads: ACTING_THREADS } }: {
       weights: Tensors;
       scale: Normalization;
       lanes: number;
+      session?: SessionOptions;
     },
   ): Promise<Specialist> {
     const { xi } = weights;
     if (!xi) throw new Error('Cannot open a specialist: its weights hold no residual scale "xi"');
     const sizes = { state: scale.center.length, action: ACTION };
     const program = actorProgram(lanes, sizes, networkOf(weights));
-    const session = await Session.create(program, { threads: ACTING_THREADS });
+    const session = await Session.create(program, options);
     return new Specialist(session, lanes, sizes, weights, scale, xi);
   }
 
@@ -140,7 +141,12 @@ export class Specialists {
 
 /** Opens one residual for `lanes` lanes from its weights and the scale of its states. */
 export type OpenResidual = (
-  stored: { readonly weights: Tensors; readonly scale: Normalization; readonly lanes: number },
+  stored: {
+    readonly weights: Tensors;
+    readonly scale: Normalization;
+    readonly lanes: number;
+    readonly session?: SessionOptions;
+  },
 ) => Promise<Residual>;
 
 /**

@@ -1,5 +1,6 @@
 /** Episodes in lockstep: `size` lanes of a pool step together, so that one batched policy call serves all of them. */
 import type { Episode } from "../data/episode.ts";
+import type { SessionOptions } from "../engine/session.ts";
 import type { Lanes, Observation, Step, Task } from "../envs/environment.ts";
 import { observationRow, type Plan, Recording, type Row } from "./recording.ts";
 
@@ -8,6 +9,14 @@ import { observationRow, type Plan, Recording, type Row } from "./recording.ts";
  * it waits for the next call, would take its core from the environments.
  */
 export const ACTING_THREADS = 1;
+
+/**
+ * How the sessions that act and evaluate are opened. Beside a learner they leave the device to it: there one call waits
+ * for the other, and a round of acting would take as long as the learner's whole call.
+ */
+export function acting({ pipelined }: { readonly pipelined: boolean }): SessionOptions {
+  return { threads: ACTING_THREADS, ...(pipelined ? { device: "cpu" } : {}) };
+}
 
 /** A running episode in a lane of the pool. */
 export interface Lane {
@@ -49,11 +58,13 @@ export interface RolloutOptions {
   readonly actor: Actor;
   /** Records observations, not only actions. */
   readonly observations: boolean;
+  /** Ends the episodes early, with its reason as the error; they then stay where they are. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs planned episodes and yields each as it ends, with the number of its plan. */
 export async function* rollout(
-  { pool, size, plan, actor, observations }: RolloutOptions,
+  { pool, size, plan, actor, observations, signal }: RolloutOptions,
 ): AsyncGenerator<{ readonly number: number; readonly episode: Episode }> {
   interface Running {
     readonly number: number;
@@ -73,6 +84,7 @@ export async function* rollout(
   for (let index = 0; index < size; index++) await refill(index);
 
   while (running.some((r) => r !== undefined)) {
+    signal?.throwIfAborted();
     const decisions = await actor.act(running.map((r) => r?.lane));
     const steps: readonly (Step | undefined)[] = await pool.step(decisions.map((d) => d?.action));
     for (let index = 0; index < size; index++) {
@@ -98,13 +110,14 @@ const EVALUATION_OFFSET = 1_000_000;
 
 /** Success rate of `actor` on `episodes` training states that no learning episode starts from, and what it took. */
 export async function trainingSuccess(
-  { pool, lanes, actor, task, first, episodes }: {
+  { pool, lanes, actor, task, first, episodes, signal }: {
     pool: Lanes;
     lanes: number;
     actor: Actor;
     task: Task;
     first: number;
     episodes: number;
+    signal?: AbortSignal;
   },
 ): Promise<{ readonly success: number; readonly environmentSteps: number }> {
   const plan = (i: number): Plan | undefined =>
@@ -112,7 +125,7 @@ export async function trainingSuccess(
       ? { task, state: { split: "training", index: first + EVALUATION_OFFSET + i }, noise: 1 }
       : undefined;
   let successes = 0, environmentSteps = 0;
-  for await (const { episode } of rollout({ pool, size: lanes, plan, actor, observations: false })) {
+  for await (const { episode } of rollout({ pool, size: lanes, plan, actor, observations: false, signal })) {
     successes += Number(episode.success);
     environmentSteps += episode.length;
   }

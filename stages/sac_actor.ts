@@ -1,6 +1,6 @@
 /** A SAC policy in lanes: no base, no chunks; it sees what a residual learner sees, with the chunk position at 0. */
 import type { Normalization } from "../data/normalization.ts";
-import { Session } from "../engine/session.ts";
+import { Session, type SessionOptions } from "../engine/session.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
 import { actorProgram, type Hyperparameters } from "../rl/sac.ts";
@@ -25,15 +25,16 @@ export class SacActor implements Actor {
 
   /** Opens the actor among `weights` for `lanes` rows; `scale` normalises its states. */
   static async open(
-    { weights, scale, lanes, hyperparameters }: {
+    { weights, scale, lanes, hyperparameters, session = { threads: ACTING_THREADS } }: {
       weights: Tensors;
       scale: Normalization;
       lanes: number;
       hyperparameters: Hyperparameters;
+      session?: SessionOptions;
     },
   ): Promise<SacActor> {
     const program = actorProgram(lanes, { state: scale.center.length, action: ACTION }, hyperparameters);
-    return new SacActor(await Session.create(program, { threads: ACTING_THREADS }), lanes, scale, weights);
+    return new SacActor(await Session.create(program, session), lanes, scale, weights);
   }
 
   /** Acts with newer weights from now on. */

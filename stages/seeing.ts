@@ -3,7 +3,7 @@ import { fit, type Normalization, normalize } from "../data/normalization.ts";
 import type { Frames } from "../data/frames.ts";
 import type { Episode } from "../data/episode.ts";
 import { compile } from "../engine/program.ts";
-import { Session } from "../engine/session.ts";
+import { Session, type SessionOptions } from "../engine/session.ts";
 import { constant } from "../engine/trace.ts";
 import type { Observation } from "../envs/environment.ts";
 import { ndarray, size, type Tensors } from "../ndarray.ts";
@@ -75,17 +75,17 @@ export class Seeing implements AsyncDisposable {
    *
    * @param options.trunk makes features of the pictures; left out: pictures are kept
    * @param options.batch pictures that the trunk sees at once
-   * @param options.threads threads of the trunk
+   * @param options.session how the trunk is run
    * @param options.snapshot of an earlier one, whose lanes stand where they stood
    */
   static async open(
-    { frames, cameras, scale, trunk, batch, threads, snapshot }: {
+    { frames, cameras, scale, trunk, batch, session: options, snapshot }: {
       frames: Frames;
       cameras: Cameras;
       scale: Normalization;
       trunk?: Tensors | undefined;
       batch: number;
-      threads: number;
+      session: SessionOptions;
       snapshot?: Tensors | undefined;
     },
   ): Promise<Seeing> {
@@ -95,7 +95,7 @@ export class Seeing implements AsyncDisposable {
         const frozen = Object.entries(trunk).map(([name, x]) => [name, constant(x)] as const);
         return { features: trunkFeatures(Object.fromEntries(frozen), pictures!) };
       }, { pictures: [batch, height, width, channels] }),
-      { threads },
+      options,
     );
     const seeing = new Seeing(frames, cameras, scale, session, batch);
     const stood = snapshot?.["lanes/frames"];

@@ -1,6 +1,6 @@
 /** A chunk policy that is steered: at every query a noise w is chosen, and it replaces the policy's initial noise. */
 import type { Normalization } from "../data/normalization.ts";
-import { Session } from "../engine/session.ts";
+import { Session, type SessionOptions } from "../engine/session.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
 import type { ChunkPolicy } from "../policies/chunk_policy.ts";
@@ -59,17 +59,18 @@ export class NoiseActor implements Steering {
 
   /** Opens the actor among `weights` for `lanes` rows and w of `width` numbers; `scale` normalises its states. */
   static async open(
-    { weights, scale, lanes, width, form, sampled }: {
+    { weights, scale, lanes, width, form, sampled, session: options = { threads: ACTING_THREADS } }: {
       weights: Tensors;
       scale: Normalization;
       lanes: number;
       width: number;
       form: ActorForm;
       sampled: boolean;
+      session?: SessionOptions;
     },
   ): Promise<NoiseActor> {
     const program = actorProgram(lanes, { state: scale.center.length, noise: width }, form);
-    const session = await Session.create(program, { threads: ACTING_THREADS });
+    const session = await Session.create(program, options);
     return new NoiseActor(session, { lanes, scale, width, weights, sampled });
   }
 

@@ -8,6 +8,7 @@ import type { Normalization } from "../data/normalization.ts";
 import { Replay, type RowShapes } from "../data/replay.ts";
 import { Learner } from "../engine/learner.ts";
 import type { Program } from "../engine/program.ts";
+import type { SessionOptions } from "../engine/session.ts";
 import type { Shapes } from "../engine/trace.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";
@@ -16,10 +17,11 @@ import { type Stream, stream } from "../random.ts";
 import { noiseRows, steeringNoise } from "../rl/steering_noise.ts";
 import { readPolicy, type StoredPolicy } from "./chunked_base.ts";
 import { everyTransitions } from "./learner_calls.ts";
-import { learnOnline, resume } from "./online_learning.ts";
+import { resume } from "./online_checkpoint.ts";
+import { learnOnline } from "./online_learning.ts";
 import { budget, type outputs, writeTrained } from "./online_outputs.ts";
 import { QueryLanes, type SteeredChunks } from "./query_lanes.ts";
-import { ACTING_THREADS, type Actor, trainingSuccess } from "./rollout.ts";
+import { acting, type Actor, trainingSuccess } from "./rollout.ts";
 import { SteeredBase, type Steering } from "./steered_base.ts";
 import { stateScale } from "./transitions.ts";
 import { openWorld, type World, world } from "./world.ts";
@@ -99,7 +101,7 @@ export interface SteeringMethod {
   /** Fills what is drawn rather than stored in `batches`, [K, ...]. */
   draw(batches: Tensors, noise: Stream): void;
   /** Opens the actor among `weights` for `lanes` rows. */
-  open(weights: Tensors, lanes: number): Promise<LearnedSteering>;
+  open(weights: Tensors, lanes: number, session: SessionOptions): Promise<LearnedSteering>;
 }
 
 /** What the frame reads of a method's hyperparameters. */
@@ -128,9 +130,9 @@ export async function trainSteering(
   const scale = stateScale(decodeEpisodes(await Deno.readFile(input.demonstrations.path)), 1);
   const stored = await readPolicy(input.weights, input.normalization);
   await using policy = await FlowPolicy.open(stored.weights, stored.normalization, {
+    ...acting(p.online),
     batch: lanes,
     execute,
-    threads: ACTING_THREADS,
   });
   const { horizon, sizes: { features } } = policy, rows = noiseRows(noise, horizon);
   const widths = { state: scale.center.length, noise: rows * ACTION, features, action: execute * ACTION };
@@ -171,7 +173,9 @@ export async function steer(
     threads: context.threads,
     concurrent: o.pipelined,
   });
-  await using actor = await method.open(initial, lanes);
+  await using actor = await method.open(initial, lanes, acting(o));
+  await using judged = await method.open(initial, lanes, acting(o));
+  judged.sampled = false;
   await using pool = await simulated.pool({ lanes, workers: context.workers });
   await using evaluationPool = await simulated.pool({ lanes, workers: context.workers });
   // Nothing has been learned before the start: w is then the draw itself, as the base would take it.
@@ -180,7 +184,7 @@ export async function steer(
     choose: (observed, draws) =>
       replay.added < o.start ? Promise.resolve(draws) : actor.choose(observed, draws),
   };
-  const base = steered(exploring), evaluated = steered(actor);
+  const base = steered(exploring), evaluated = steered(judged);
   const running = await QueryLanes.open({
     pool,
     base,
@@ -213,10 +217,9 @@ export async function steer(
       acting: ["actor"],
       criticUpdates: method.criticUpdates,
       replay,
-      evaluate: (state) => {
-        actor.weights = state;
-        actor.sampled = false;
-        const pooled = { pool: evaluationPool, lanes, task, first };
+      evaluate: (state, _, signal) => {
+        judged.weights = state;
+        const pooled = { pool: evaluationPool, lanes, task, first, signal };
         return trainingSuccess({ ...pooled, actor: evaluated, episodes: o.evaluationEpisodes });
       },
       beside: () => ({}),
@@ -233,7 +236,6 @@ export async function steer(
       },
       round: ({ weights }) => {
         actor.weights = weights;
-        actor.sampled = true;
         return running.step();
       },
       store: (transition) => {

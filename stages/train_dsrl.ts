@@ -41,8 +41,8 @@ export async function run(
           noise.fillNormal(batches.nextNoise!.data);
           noise.fillNormal(batches.noise!.data);
         },
-        open: (weights, lanes) =>
-          NoiseActor.open({ weights, scale, lanes, width: sizes.noise, form: h, sampled: true }),
+        open: (weights, lanes, session) =>
+          NoiseActor.open({ weights, scale, lanes, width: sizes.noise, form: h, sampled: true, session }),
       };
     },
   });

@@ -48,8 +48,8 @@ export async function run(
         draw: (batches, noise) => {
           for (const name of ["nextNoise", "noise", "w"]) noise.fillNormal(batches[name]!.data);
         },
-        open: (weights, lanes) =>
-          NoiseActor.open({ weights, scale, lanes, width: sizes.noise, form: h, sampled: true }),
+        open: (weights, lanes, session) =>
+          NoiseActor.open({ weights, scale, lanes, width: sizes.noise, form: h, sampled: true, session }),
       };
     },
   });

@@ -20,10 +20,12 @@ import { openBase } from "./chunked_base.ts";
 import { batchSizes, fillHalves } from "./online_batches.ts";
 import { OnlineLanes, type OpenBase } from "./online_lanes.ts";
 import { everySteps } from "./learner_calls.ts";
-import { learnOnline, resume } from "./online_learning.ts";
+import { resume } from "./online_checkpoint.ts";
+import type { Evaluate } from "./online_evaluations.ts";
+import { learnOnline } from "./online_learning.ts";
 import { budget, outputs, writeTrained } from "./online_outputs.ts";
 import { ResidualActor, Specialist, Specialists } from "./residual_actor.ts";
-import { trainingSuccess } from "./rollout.ts";
+import { acting, trainingSuccess } from "./rollout.ts";
 import { offlineReplay, stateScale, transitionShapes } from "./transitions.ts";
 import { openWorld, world as settings } from "./world.ts";
 
@@ -69,7 +71,8 @@ export function run(
 ): Promise<void> {
   const { parameters: { tasks, execute, online: { lanes } }, input: { weights, normalization }, seed } =
     context;
-  return trainOn(context, () => openBase({ weights, normalization, lanes, execute, tasks, seed }));
+  const stored = { weights, normalization, lanes, execute, tasks, seed };
+  return trainOn(context, (session) => openBase({ ...stored, ...(session ? { session } : {}) }));
 }
 
 /** The same on any base. */
@@ -96,20 +99,22 @@ export async function trainOn(
     threads: context.threads,
     concurrent: o.pipelined,
   });
-  await using base = await openBase();
-  const xi = ndarray([7], residualScale(h, 0));
-  await using specialist = await Specialist.open({ weights: { ...initial, xi }, scale, lanes });
+  const session = acting(o);
+  await using base = await openBase(session);
+  const opened = { weights: { ...initial, xi: ndarray([7], residualScale(h, 0)) }, scale, lanes, session };
+  await using specialist = await Specialist.open(opened);
+  await using evaluated = await Specialist.open(opened);
   await using pool = await world.pool({ lanes, workers: context.workers });
   await using evaluationPool = await world.pool({ lanes, workers: context.workers });
-  await using evaluationBase = await openBase();
+  await using evaluationBase = await openBase(session);
 
   /** The deterministic specialist on training states that no learning episode starts from. */
-  const evaluate = (state: Tensors, steps: number) => {
-    specialist.weights = part(state, "actor");
-    specialist.xi = ndarray([7], residualScale(h, steps));
+  const evaluate: Evaluate = (state, steps, signal) => {
+    evaluated.weights = part(state, "actor");
+    evaluated.xi = ndarray([7], residualScale(h, steps));
     const actor = new ResidualActor({
       base: evaluationBase,
-      specialists: new Specialists(new Map([[name, specialist]])),
+      specialists: new Specialists(new Map([[name, evaluated]])),
     });
     return trainingSuccess({
       pool: evaluationPool,
@@ -118,6 +123,7 @@ export async function trainOn(
       task,
       first,
       episodes: o.evaluationEpisodes,
+      signal,
     });
   };
 

@@ -24,12 +24,14 @@ import { everySteps } from "./learner_calls.ts";
 import { offlineSeen, seenColumns, storage } from "./offline_seen.ts";
 import { batchSizes, fillHalves } from "./online_batches.ts";
 import { OnlineLanes } from "./online_lanes.ts";
-import { learnOnline, resume } from "./online_learning.ts";
+import { resume } from "./online_checkpoint.ts";
+import type { Evaluate } from "./online_evaluations.ts";
+import { learnOnline } from "./online_learning.ts";
 import { outputs, writeTrained } from "./online_outputs.ts";
 import { assertMemory, describeMemory, memoryPlan } from "./pixel_memory.ts";
 import { openSeeing, PixelSpecialist, vision, visionOf } from "./pixel_specialist.ts";
 import { ResidualActor, Specialists } from "./residual_actor.ts";
-import { trainingSuccess } from "./rollout.ts";
+import { acting, trainingSuccess } from "./rollout.ts";
 import { proprioceptionScale, Seeing } from "./seeing.ts";
 import { inputs as shared, parameters as plain } from "./train_residual.ts";
 import { trunkOf } from "./trunk.ts";
@@ -67,7 +69,7 @@ export async function run(
   context.log(describeMemory(plan));
   assertMemory(plan, Deno.systemMemoryInfo().available / 2 ** 30, "what this machine has free");
 
-  const open = { lanes, execute, tasks, seed, weights, normalization };
+  const session = acting(o), open = { lanes, execute, tasks, seed, weights, normalization, session };
   await using pool = await world.pool({ lanes, workers });
   const seen = { vision: v, cameras, trunk, scale, execute, reward: h };
   const offline = await offlineSeen(episodes, { pool, lanes, task, threads, ...seen });
@@ -89,15 +91,12 @@ export async function run(
     state: stateShapes,
     batch,
   });
-  await using learner = await Learner.create(program, initial, { threads });
+  await using learner = await Learner.create(program, initial, { threads, concurrent: o.pipelined });
   await using base = await openBase(open);
-  const acting = { ...trunk, ...initial, xi: ndarray([7], residualScale(h, 0)) };
-  await using specialist = await PixelSpecialist.open({ weights: acting, scale, lanes, cameras, vision: v });
-  await using evaluated = await openSeeing(p.world, p.vision)({
-    weights: acting,
-    scale,
-    lanes,
-  }) as PixelSpecialist;
+  const xi = ndarray([7], residualScale(h, 0));
+  const acts = { weights: { ...trunk, ...initial, xi }, scale, lanes, session };
+  await using specialist = await PixelSpecialist.open({ ...acts, cameras, vision: v });
+  await using evaluated = await openSeeing(p.world, p.vision)(acts) as PixelSpecialist;
   await using evaluationPool = await world.pool({ lanes, workers });
   await using evaluationBase = await openBase(open);
   await using seeing = await Seeing.open({
@@ -106,7 +105,7 @@ export async function run(
     scale,
     trunk: v.frames === "features" ? trunk : undefined,
     batch: lanes,
-    threads,
+    session: { ...session, threads },
     snapshot: resumed?.tensors,
   });
 
@@ -114,7 +113,7 @@ export async function run(
     to.weights = pixels.acting(state);
     to.xi = ndarray([7], residualScale(h, steps));
   };
-  const evaluate = (state: Tensors, steps: number) => {
+  const evaluate: Evaluate = (state, steps, signal) => {
     reach(evaluated, state, steps);
     const specialists = new Specialists(new Map([[name, evaluated]]));
     const actor = new ResidualActor({ base: evaluationBase, specialists });
@@ -125,6 +124,7 @@ export async function run(
       task,
       first,
       episodes: o.evaluationEpisodes,
+      signal,
     });
   };
   /** Frames of what all lanes saw last; nothing where a lane is being probed. */

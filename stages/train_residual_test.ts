@@ -70,14 +70,32 @@ Deno.test("train_residual interrupted anywhere resumes to the bytes of an uninte
   assert.deepEqual(budget, whole.budget);
 });
 
-Deno.test("train_residual acting beside its learner resumes to the same bytes too, though not those of taking turns", async () => {
-  const straight = await run({}, { pipelined: true });
+Deno.test("train_residual beside its learner and evaluations resumes to the same bytes, though not those of taking turns", async () => {
+  const straight = await run({ alwaysDue: true }, { pipelined: true });
+  const ends = (part: typeof whole, spent = { environmentSteps: 0, gradientSteps: 0 }) => ({
+    digests: digests(part),
+    environmentSteps: part.budget.environmentSteps + spent.environmentSteps,
+    gradientSteps: part.budget.gradientSteps + spent.gradientSteps,
+  });
+  const spent = { environmentSteps: 0, gradientSteps: 0 };
   let checkpoint: Uint8Array | undefined;
-  for (const interruptAt of [113, 71, Infinity]) {
+  // With the first evaluation under way, with the second, and in between.
+  for (const interruptAt of [2, 119, 71, Infinity]) {
     const part = await run({ interruptAt, checkpoint, workers: checkpoint ? 1 : 2 }, { pipelined: true });
-    if (part.interrupted) checkpoint = part.checkpoints[0];
-    else assert.deepEqual(digests(part), digests(straight));
+    if (!part.interrupted) {
+      assert.deepEqual(ends(part, spent), ends(straight));
+      break;
+    }
+    spent.environmentSteps += part.budget.environmentSteps;
+    spent.gradientSteps += part.budget.gradientSteps;
+    checkpoint = part.checkpoints[0];
   }
+  // The last evaluation, which may be the best one, is under way when the last checkpoint is written.
+  const last = straight.checkpoints.at(-1)!;
+  assert.ok(
+    Object.keys(decodeSafetensors(last).tensors).some((name) => name.startsWith("evaluation/critic")),
+  );
+  assert.deepEqual(digests(await run({ checkpoint: last }, { pipelined: true })), digests(straight));
   assert.notDeepEqual(digests(straight), digests(whole));
 });
 

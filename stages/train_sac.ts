@@ -14,9 +14,10 @@ import * as sac from "../rl/sac.ts";
 import { batchSizes, fillHalves } from "./online_batches.ts";
 import { OnlineLanes, ZeroBase } from "./online_lanes.ts";
 import { everySteps } from "./learner_calls.ts";
-import { learnOnline, resume } from "./online_learning.ts";
+import { resume } from "./online_checkpoint.ts";
+import { learnOnline } from "./online_learning.ts";
 import { budget, outputs, writeTrained } from "./online_outputs.ts";
-import { trainingSuccess } from "./rollout.ts";
+import { acting, trainingSuccess } from "./rollout.ts";
 import { SacActor } from "./sac_actor.ts";
 import { stateScale, transitionShapes } from "./transitions.ts";
 import { openWorld, world as settings } from "./world.ts";
@@ -65,7 +66,9 @@ export async function run(
     threads: context.threads,
     concurrent: o.pipelined,
   });
-  await using actor = await SacActor.open({ weights: initial, scale, lanes, hyperparameters: h });
+  const opened = { weights: initial, scale, lanes, hyperparameters: h, session: acting(o) };
+  await using actor = await SacActor.open(opened);
+  await using evaluated = await SacActor.open(opened);
   await using pool = await world.pool({ lanes, workers: context.workers });
   await using evaluationPool = await world.pool({ lanes, workers: context.workers });
 
@@ -96,10 +99,10 @@ export async function run(
       acting: ["actor"],
       criticUpdates: h.criticUpdates,
       replay,
-      evaluate: (state) => {
-        actor.weights = state;
-        const pooled = { pool: evaluationPool, lanes, task, first };
-        return trainingSuccess({ ...pooled, actor, episodes: o.evaluationEpisodes });
+      evaluate: (state, _, signal) => {
+        evaluated.weights = state;
+        const pooled = { pool: evaluationPool, lanes, task, first, signal };
+        return trainingSuccess({ ...pooled, actor: evaluated, episodes: o.evaluationEpisodes });
       },
       beside: () => ({}),
       batches: (iterations, draw, noise) => {
