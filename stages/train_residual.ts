@@ -94,7 +94,7 @@ export async function trainOn(
     ? Replay.fromTensors(resumed.tensors, "replay/")
     : new Replay(h.buffer, transitionShapes(sizes.state));
   const initial = resumed?.learner ?? decodeSafetensors(await Deno.readFile(input.critic.path)).tensors;
-  const program = compileUpdate(pld.update(h), pld.updateShapes(sizes, h));
+  const shapes = pld.updateShapes(sizes, h), program = compileUpdate(pld.update(h), shapes);
   await using learner = await Learner.create(program, initial, {
     threads: context.threads,
     concurrent: o.pipelined,
@@ -158,9 +158,8 @@ export async function trainOn(
       // The reach is part of the specialist: under a schedule it is that of the evaluation that chose it.
       beside: (steps) => ({ xi: ndarray([7], residualScale(h, steps)) }),
       batches: (iterations: number, draw: Stream, noise: Stream, steps: number): Tensors => {
-        const { batch } = pld.updateShapes(sizes, h);
         const batches = Object.fromEntries(
-          Object.entries(batch).map(([key, shape]) => [key, ndarray([iterations, ...shape])]),
+          Object.entries(shapes.batch).map(([key, shape]) => [key, ndarray([iterations, ...shape])]),
         );
         fillHalves(batches, {
           offline,
