@@ -57,7 +57,7 @@ export { Stream, stream } from "./random.ts";
 export { type Elements, type NDArray, ndarray, scalar, size, type Tensors } from "./ndarray.ts";
 
 // Engine: functions of tfjs-core's tensors, traced, differentiated, compiled to ONNX and run.
-export type { Device } from "./engine/device.ts";
+export type { Device } from "./engine/providers/devices.ts";
 export { Learner } from "./engine/learner.ts";
 export type { Program } from "./engine/program.ts";
 export { Session, type SessionOptions } from "./engine/session.ts";

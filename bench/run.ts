@@ -9,7 +9,7 @@
 import { parseArgs } from "node:util";
 import { type Contestant, median, type Peer, peer, race } from "./race.ts";
 import { type Workload, workloads } from "./workloads.ts";
-import type { Device } from "../engine/device.ts";
+import type { Device } from "../engine/providers/devices.ts";
 import { Learner } from "../engine/learner.ts";
 
 /** One contestant's times of a workload. */

@@ -8,7 +8,7 @@
 import { parseArgs } from "node:util";
 import { type Contestant, median, type Peer, peer, race } from "./race.ts";
 import { initialState, randomBatches, shapes, update } from "./sac_update.ts";
-import type { Device } from "../engine/device.ts";
+import type { Device } from "../engine/providers/devices.ts";
 import { Learner } from "../engine/learner.ts";
 import { compileUpdate } from "../engine/program.ts";
 import type { Tensors } from "../ndarray.ts";

@@ -8,7 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { matMul, tanh } from "@tensorflow/tfjs-core";
-import type { Device } from "../engine/device.ts";
+import type { Device } from "../engine/providers/devices.ts";
 import { batches, initialState, shapes, update } from "../engine/fixtures/small_update.ts";
 import { Learner } from "../engine/learner.ts";
 import { compile, compileUpdate } from "../engine/program.ts";

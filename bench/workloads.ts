@@ -1,6 +1,6 @@
 /** What `deno task bench` times: updates of methods at their published sizes, and their peers in Python. */
 import { initialState, randomBatches, shapes as sacShapes, update } from "./sac_update.ts";
-import type { Device } from "../engine/device.ts";
+import type { Device } from "../engine/providers/devices.ts";
 import { compileUpdate, type Program } from "../engine/program.ts";
 import type { Shapes } from "../engine/trace.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";

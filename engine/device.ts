@@ -1,7 +1,5 @@
 /** Where programs run: the device of this thread, as the lab or a test chose it. */
-
-/** What a program can run on. */
-export type Device = "cpu" | "cuda";
+import { type Device, devices } from "./providers/devices.ts";
 
 /**
  * The name under which a worker's device lies on `globalThis`: a string. The lab sets it before it loads a stage (the
@@ -15,9 +13,10 @@ export const DEVICE: symbol = Symbol.for("uplift.device");
  * @throws {Error} when the thread was given a device that does not exist
  */
 export function device(): Device {
-  const chosen = (globalThis as unknown as Record<symbol, unknown>)[DEVICE] ?? "cpu";
-  if (chosen !== "cpu" && chosen !== "cuda") {
-    throw new Error(`Cannot run programs on device "${chosen}": it must be cpu or cuda`);
+  const chosen = (globalThis as unknown as Record<symbol, string | undefined>)[DEVICE] ?? "cpu";
+  if (!Object.hasOwn(devices, chosen)) {
+    const known = Object.keys(devices).join(", ");
+    throw new Error(`Cannot run programs on device "${chosen}": it must be one of ${known}`);
   }
-  return chosen;
+  return chosen as Device;
 }

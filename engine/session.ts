@@ -1,9 +1,9 @@
 /** Running programs: the seam's outside. Which provider runs them follows from the device. */
-import { type Device, device as deviceHere } from "./device.ts";
+import { device as deviceHere } from "./device.ts";
 import { checkInputs } from "./inputs.ts";
 import type { Program } from "./program.ts";
 import { provider as cpu } from "./providers/cpu/provider.ts";
-import { devices } from "./providers/devices.ts";
+import { type Device, devices } from "./providers/devices.ts";
 import type { LoadOptions, Provider, Runnable } from "./providers/provider.ts";
 import type { Tensors } from "../ndarray.ts";
 
@@ -31,7 +31,7 @@ export async function choose(
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`Cannot run a program on ${threads} threads: it must be a positive integer`);
   }
-  const entry = devices[device]!;
+  const entry = devices[device];
   const name = chosen ?? (concurrent && entry.concurrent || entry.provider);
   const provider = name === "cpu" ? cpu : await other(name);
   if (!provider.devices.includes(device)) {

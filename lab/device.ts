@@ -47,6 +47,11 @@ async function table(): Promise<Table> {
   return devices;
 }
 
+/** Names of the devices that may be absent from a machine. */
+export async function probed(): Promise<readonly string[]> {
+  return Object.entries(await table()).filter(([, { probe }]) => probe !== undefined).map(([name]) => name);
+}
+
 /** Asks a device what it is, in a process of its own: a driver that crashes is an answer. */
 export async function probe(name: string): Promise<Probe> {
   const entry = (await table())[name]?.probe;

@@ -3,7 +3,7 @@ import { statfsSync } from "node:fs";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { firstLine, UsageError } from "../lab/errors.ts";
 import { suggestion } from "../lab/nearest.ts";
-import { probe as probeDevice } from "../lab/device.ts";
+import { probe as probeDevice, probed } from "../lab/device.ts";
 import { liberoChecks } from "./doctor_libero.ts";
 import { experimentChecks } from "./doctor_experiment.ts";
 import type { RequestOptions, Session } from "./session.ts";
@@ -26,7 +26,7 @@ const SPACE_WANTED = 2 * 2 ** 30;
 const topics: Record<string, (session: Session) => Promise<Check[]>> = {
   base,
   libero: () => liberoChecks(),
-  gpu: async () => [...(await probeDevice("cuda")).checks],
+  gpu: async () => (await Promise.all((await probed()).map(probeDevice))).flatMap(({ checks }) => checks),
 };
 
 /** Checks topics, or what experiments need under the given options; prints one line a check and fails when one does. */

@@ -30,10 +30,10 @@ function asking<const N extends string>(name: N, description: string) {
     .option("--preset <name>", "named hyperparameters, e.g. smoke")
     .option("--set <path=value>", "one hyperparameter, may be repeated", collect)
     .option("--params <file>", "hyperparameters from a YAML file")
-    .addOption(
-      new Option("--device <name>", "what programs run on; auto: a GPU where there is one")
-        .choices(["cpu", "cuda", "auto"])
-        .default("cpu"),
+    .option(
+      "--device <name>",
+      "what programs run on: cpu, cuda, or auto for a GPU where there is one",
+      "cpu",
     );
 }
 

@@ -1,34 +1,38 @@
 /**
- * Every kernel and every method on every provider. ONNX Runtime through its C API gives the bits of onnxruntime-node; a GPU
- * rounds otherwise, and is held to a tolerance. Without a GPU the tests "... on cuda" are skipped by name.
+ * Every kernel and every method on every provider there is: each folder of engine/providers/ says itself what it is held to.
+ * ONNX Runtime through its C API gives the bits of onnxruntime-node; a GPU rounds otherwise. Where a device cannot be used,
+ * its tests are skipped by name.
  */
 import assert from "node:assert/strict";
-import type { Device } from "../engine/device.ts";
 import { odd, smooth } from "../engine/fixtures/kernel_cases.ts";
 import { compiled, difference, eager, normals, withGradients } from "../engine/fixtures/oracle.ts";
 import { Learner } from "../engine/learner.ts";
-import { driver, fault } from "../engine/providers/ort/cuda_driver.ts";
-import { missing } from "../engine/providers/ort/cuda_libraries.ts";
+import { type Device, devices } from "../engine/providers/devices.ts";
+import type { Accuracy, Provider } from "../engine/providers/provider.ts";
 import { Session } from "../engine/session.ts";
 import type { Tensors } from "../ndarray.ts";
 import { names, problem } from "./method_programs.ts";
 
-interface Place {
+interface Place extends Accuracy {
   readonly provider: string;
   readonly device: Device;
-  /** Largest difference of an array over its largest entry: of kernels from tfjs-cpu, of updates from onnxruntime-node. */
-  readonly kernels: number;
-  readonly updates: number;
-  /** Kernels it lacks: programs with them are refused. No method uses them. */
-  readonly lacks?: readonly string[];
+  readonly ignore: boolean;
 }
 
-const usable = fault(driver()) === undefined && missing().length === 0;
-const places: Record<string, Place> = {
-  "onnxruntime-node": { provider: "cpu", device: "cpu", kernels: 2e-6, updates: 0 },
-  "the C API on the CPU": { provider: "ort", device: "cpu", kernels: 2e-6, updates: 0 },
-  cuda: { provider: "ort", device: "cuda", kernels: 1e-5, updates: 1e-4, lacks: ["atanh"] },
-};
+const folder = new URL("../engine/providers/", import.meta.url);
+const places: Record<string, Place> = {};
+const providers = [...Deno.readDirSync(folder)].filter((item) => item.isDirectory).map(({ name }) => name);
+for (const provider of providers.sort()) {
+  const load = (module: string) => import(new URL(`${provider}/${module}.ts`, folder).href);
+  const { accuracy } = await load("accuracy") as { accuracy: Readonly<Record<string, Accuracy>> };
+  const { provider: { devices: served } } = await load("provider") as { provider: Provider };
+  for (const device of served) {
+    const held = accuracy[device];
+    assert.ok(held, `engine/providers/${provider}/accuracy.ts says nothing about ${device}`);
+    const ignore = held.usable?.() === false;
+    places[`${device} by ${provider}`] = { provider, device, ignore, ...held };
+  }
+}
 
 function assertNear(actual: Tensors, wanted: Tensors, tolerance: number): void {
   assert.deepEqual(Object.keys(actual).sort(), Object.keys(wanted).sort());
@@ -49,8 +53,8 @@ const kernels = {
   ...Object.fromEntries(Object.entries(odd).map(([name, [f, inputs]]) => [name, [f, () => inputs] as const])),
 };
 
-for (const [where, { provider, device, kernels: tolerance, updates, lacks }] of Object.entries(places)) {
-  const ignore = device === "cuda" && !usable;
+for (const [where, place] of Object.entries(places)) {
+  const { provider, device, ignore, kernels: tolerance, updates, lacks } = place;
   // onnxruntime-node's kernels have tests of their own, against finite differences too.
   for (const [name, [f, inputs]] of Object.entries(provider === "cpu" ? {} : kernels)) {
     Deno.test({
@@ -59,7 +63,9 @@ for (const [where, { provider, device, kernels: tolerance, updates, lacks }] of 
       fn: async () => {
         const given = inputs();
         if (lacks?.includes(name)) {
-          const refusal = /Cannot run the program on cuda: it has an operator the GPU has no kernel for/;
+          const refusal = new RegExp(
+            `Cannot run the program on ${device}: it has an operator .* no kernel for`,
+          );
           return await assert.rejects(compiled(withGradients(f), given, { provider, device }), refusal);
         }
         const found = await compiled(withGradients(f), given, { provider, device });
@@ -84,11 +90,11 @@ for (const [where, { provider, device, kernels: tolerance, updates, lacks }] of 
   }
 }
 
-for (const [where, { provider, device }] of Object.entries(places)) {
+for (const [where, { provider, device, ignore }] of Object.entries(places)) {
   Deno.test({
     name:
       `a learner goes on from its state, stays readable when disposed, and gives the same bits twice, on ${where}`,
-    ignore: device === "cuda" && !usable,
+    ignore,
     fn: async () => {
       const { program, state, batches } = problem("PLD");
       const options = { threads: 1, provider, device };

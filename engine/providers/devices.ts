@@ -16,8 +16,11 @@ export interface DeviceEntry {
   readonly probe?: string;
 }
 
+/** What a program can run on. */
+export type Device = "cpu" | "cuda";
+
 /** Devices by name; `--device auto` takes the first, from the last, that can be used. */
-export const devices: Readonly<Record<string, DeviceEntry>> = {
+export const devices: Readonly<Record<Device, DeviceEntry>> = {
   cpu: { provider: "cpu", concurrent: "ort" },
   cuda: { provider: "ort", probe: "ort/probe.ts" },
 };

@@ -2,7 +2,7 @@
  * The seam between programs and what runs them. A provider is a folder beside this file whose `provider.ts` exports
  * `provider`; what it cannot do it refuses with an error: nothing falls back to another provider.
  */
-import type { Device } from "../device.ts";
+import type { Device } from "./devices.ts";
 import type { Program } from "../program.ts";
 import type { Tensors } from "../../ndarray.ts";
 
@@ -39,4 +39,19 @@ export interface Provider {
   load(program: Program, options: LoadOptions): Promise<Runnable>;
   /** Loads a program of `compileUpdate`, with its first state. */
   carry(program: Program, state: Tensors, options: LoadOptions): Promise<Carrier>;
+}
+
+/**
+ * What a provider's results on a device are held to: the tests find it in the folder's `accuracy.ts`. A difference is that
+ * of an array's entries over its largest entry.
+ */
+export interface Accuracy {
+  /** Largest difference of a kernel and its gradients from tfjs on the CPU. */
+  readonly kernels: number;
+  /** Largest difference of an update from onnxruntime-node; 0 claims its bits. */
+  readonly updates: number;
+  /** Kernels it lacks, by their names in `engine/fixtures/kernel_cases.ts`: programs with them are refused. */
+  readonly lacks?: readonly string[];
+  /** Whether the device can be used here; always, where it is left out. */
+  readonly usable?: () => boolean;
 }
