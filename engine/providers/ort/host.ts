@@ -126,15 +126,23 @@ class HostState implements Carrier {
   }
 
   get state(): Tensors {
-    this.#read ??= Object.fromEntries(
-      Object.entries(this.#program.inputs).filter(([name]) => name.startsWith("state/")).map(
-        ([port, shape]) => {
-          const name = port.slice("state/".length);
-          return [name, ndarray(shape, this.#sides[this.#now].get(name)!.slice())];
-        },
-      ),
-    );
-    return this.#read;
+    if (this.#read) return this.#read;
+    const state: Tensors = this.#read = {}, side = this.#sides[this.#now];
+    for (const [port, shape] of Object.entries(this.#program.inputs)) {
+      if (!port.startsWith("state/")) continue;
+      const name = port.slice("state/".length);
+      let value: Tensors[string] | undefined;
+      // Copied when it is read: acting beside the learner reads a tenth of it in every call.
+      const get = () => {
+        if (value) return value;
+        if (this.#read !== state) {
+          throw new Error(`Cannot read "${name}" of a state before the last update: read it before updating`);
+        }
+        return value = ndarray(shape, side.get(name)!.slice());
+      };
+      Object.defineProperty(state, name, { get, enumerable: true });
+    }
+    return state;
   }
 
   async update(batches: Tensors): Promise<Tensors> {

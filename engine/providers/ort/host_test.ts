@@ -26,7 +26,16 @@ Deno.test("a state that was read stays what it is when updates go on", async () 
   const copy = structuredClone(before);
   await learner.update(batches(2));
   assert.deepEqual(before, copy);
-  assert.notDeepEqual(learner.state, copy);
+  assert.notDeepEqual({ ...learner.state }, copy);
+});
+
+Deno.test("a state that was not read before a later update is refused, not silently a newer one", async () => {
+  await using learner = await Learner.create(compileUpdate(update, shapes), initialState(), options);
+  const unread = learner.state, [name] = Object.keys(unread);
+  await learner.update(batches(1));
+  assert.throws(() => unread[name!], {
+    message: `Cannot read "${name}" of a state before the last update: read it before updating`,
+  });
 });
 
 Deno.test("learners run in worker threads, one after the other", async () => {
