@@ -2,7 +2,7 @@
  * This machine's ALOHA: the Python environment that `deno task setup:aloha` made in `.aloha/`, or `ALOHA_PYTHON`, and the
  * fingerprint that enters the keys of stages.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as environment from "../process/python_environment.ts";
@@ -65,7 +65,7 @@ const simulator = ["gym-aloha", "dm-control", "mujoco", "numpy"] as const;
 export interface AlohaFingerprint {
   /** Versions of the simulator's packages. */
   readonly packages: Readonly<Record<string, string>>;
-  /** SHA-256 of the worker's modules, and of those of the LIBERO worker that it uses. */
+  /** SHA-256 of the worker's modules, and of those of other packages that it uses. */
   readonly worker: string;
   /** SHA-256 of the requirements. */
   readonly requirements: string;
@@ -77,14 +77,12 @@ export interface AlohaFingerprint {
  * @throws {Error} when there is no environment; the message names the mend
  */
 export function alohaFingerprint(where: AlohaPlaces = alohaPlaces()): AlohaFingerprint {
-  const own = readdirSync(join(where.python, "gym_worker")).filter((name) => name.endsWith(".py")).sort();
-  const shared = ["errors.py", "frames.py", "loop.py", "requests.py"];
   return {
     packages: environment.packageVersions("gym-aloha", alohaPython(where), simulator),
-    worker: environment.modulesDigest(where.python, [
-      ...own.map((name) => `gym_worker/${name}`),
-      ...shared.map((name) => `libero_worker/${name}`),
-    ]),
+    worker: environment.modulesDigest(
+      ["gym_worker", "worker_process", "libero_worker/frames.py", "libero_worker/requests.py"]
+        .map((part) => join(where.python, part)),
+    ),
     requirements: alohaRequirements(where),
   };
 }

@@ -24,7 +24,7 @@ export interface Settings extends environment.Made {
 export interface Places {
   /** Folder of the environment, settings and digests; it is made by setup. */
   readonly home: string;
-  /** The module `libero_worker` and its requirements. */
+  /** The package `libero_worker` and its requirements; beside it is `worker_process`. */
   readonly worker: string;
   /** The user's home folder: LIBERO's own configuration and hf-libero's download. */
   readonly user: string;
@@ -160,7 +160,7 @@ export function packageVersions(python: string): Readonly<Record<string, string>
 export interface Fingerprint {
   /** Versions of the simulator's packages. */
   readonly packages: Readonly<Record<string, string>>;
-  /** SHA-256 of the worker's modules. */
+  /** SHA-256 of the worker's modules and of the package that its process shares with others. */
   readonly worker: string;
   /** SHA-256 of the requirements. */
   readonly requirements: string;
@@ -177,7 +177,10 @@ export function fingerprint(where: Places = places()): Fingerprint {
   const { python, assets } = libero(where);
   return {
     packages: environment.packageVersions("mujoco", python, simulator),
-    worker: environment.modulesDigest(where.worker, environment.modulesIn(where.worker, /(^|[/_])test/)),
+    worker: environment.modulesDigest(
+      [where.worker, join(where.worker, "../worker_process")],
+      /(^|[/_])test/,
+    ),
     requirements: requirementsDigest(where),
     assets: assets.digest,
   };

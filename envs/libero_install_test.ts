@@ -28,6 +28,7 @@ function onMachine(name: string, test: (machine: Machine) => void): void {
     put("worker/requirements.txt", "mujoco==3.2.3\n");
     put("worker/requirements_build.txt");
     put("worker/worker.py", "print()");
+    put("worker_process/loop.py", "print()");
     try {
       test({ folder, where, put });
     } finally {
@@ -158,6 +159,8 @@ onMachine(
     machine.put("worker/worker.py", "print(1)");
     const edited = fingerprint(where);
     assert.notEqual(edited.worker, first.worker);
+    machine.put("worker_process/loop.py", "print(1)");
+    assert.notEqual(fingerprint(where).worker, edited.worker);
     const site = join(machine.folder, ".libero/venv/lib/python3.11/site-packages");
     rmSync(join(site, "mujoco-3.2.3.dist-info"), { recursive: true });
     machine.put(".libero/venv/lib/python3.11/site-packages/mujoco-3.3.2.dist-info/METADATA");

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** Which program, for messages, and what goes before its own environment. */
 export interface PythonProgram {
@@ -114,16 +114,22 @@ export function packageVersions(
   return Object.fromEntries(only.flatMap((each) => versions[each] ? [[each, versions[each]]] : []));
 }
 
-/** Names of the Python modules in a folder and below it that a program runs, sorted; those that match `but` are left out. */
-export function modulesIn(folder: string, but: RegExp): string[] {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()
-    .filter((name) => name.endsWith(".py") && !but.test(name));
-}
-
-/** SHA-256 of modules: their names and bytes. */
-export function modulesDigest(folder: string, names: readonly string[]): string {
+/**
+ * SHA-256 of the Python modules that a process runs: their names and bytes, in the order of `parts`, which are packages (with
+ * all below them, except what matches `but`) or single modules.
+ */
+export function modulesDigest(parts: readonly string[], but?: RegExp): string {
   const hash = createHash("sha256");
-  for (const name of names) hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
+  const take = (name: string, path: string) => hash.update(`${name}\0`).update(readFileSync(path));
+  for (const part of parts) {
+    if (part.endsWith(".py")) {
+      take(basename(part), part);
+      continue;
+    }
+    for (const name of readdirSync(part, { recursive: true, encoding: "utf8" }).sort()) {
+      if (name.endsWith(".py") && !but?.test(name)) take(`${basename(part)}/${name}`, join(part, name));
+    }
+  }
   return hash.digest("hex");
 }
 

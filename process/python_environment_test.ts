@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { modulesDigest, modulesIn, packagesBeside, packageVersions } from "./python_environment.ts";
+import { modulesDigest, packagesBeside, packageVersions } from "./python_environment.ts";
 
 /** Does `test` in a folder with empty files at `paths`. */
 function within(paths: readonly string[], test: (folder: string) => void): void {
@@ -40,12 +40,17 @@ Deno.test("packagesBeside() takes the first folder that holds the package, and n
 });
 
 Deno.test("modulesDigest() follows names and bytes of the modules that count", () => {
-  within(["b.py", "a/b.py", "a/test_b.py", "notes.md"], (folder) => {
-    const names = modulesIn(folder, /(^|[/_])test/);
-    assert.deepEqual(names, ["a/b.py", "b.py"]);
-    const first = modulesDigest(folder, names);
-    assert.notEqual(modulesDigest(folder, ["b.py"]), first);
-    writeFileSync(join(folder, "b.py"), "1");
-    assert.notEqual(modulesDigest(folder, names), first);
+  within(["a/b.py", "a/c/d.py", "a/test_b.py", "a/notes.md", "other/e.py", "other/f.py"], (folder) => {
+    const digest = () => modulesDigest([join(folder, "a"), join(folder, "other/e.py")], /(^|[/_])test/);
+    const first = digest();
+    for (const path of ["a/test_b.py", "a/notes.md", "other/f.py"]) writeFileSync(join(folder, path), "1");
+    assert.equal(digest(), first);
+    const seen = new Set([first]);
+    for (const path of ["a/b.py", "a/c/d.py", "other/e.py"]) {
+      writeFileSync(join(folder, path), "1");
+      seen.add(digest());
+    }
+    renameSync(join(folder, "a/b.py"), join(folder, "a/z.py"));
+    assert.equal(seen.add(digest()).size, 5);
   });
 });

@@ -16,7 +16,7 @@ const program = { name: "LeRobot", variable: "LEROBOT_PYTHON", setup: "deno task
 export interface Places {
   /** Folder of the environment and its settings; it is made by setup. */
   readonly home: string;
-  /** The module `lerobot_bridge` and its requirements. */
+  /** The package `lerobot_bridge` and its requirements; beside it is `worker_process`. */
   readonly bridge: string;
   /** `LEROBOT_PYTHON` and the like. */
   readonly variables: Readonly<Record<string, string | undefined>>;
@@ -87,7 +87,7 @@ export function packageVersions(python: string): Readonly<Record<string, string>
 export interface Fingerprint {
   /** Versions of the packages. */
   readonly packages: Readonly<Record<string, string>>;
-  /** SHA-256 of the bridge's modules. */
+  /** SHA-256 of the bridge's modules and of the package that its process shares with others. */
   readonly bridge: string;
 }
 
@@ -101,8 +101,8 @@ export function fingerprint(where: Places = places()): Fingerprint {
   return {
     packages: environment.packageVersions("lerobot", pythonOf(where), deciding),
     bridge: environment.modulesDigest(
-      bridge,
-      environment.modulesIn(bridge, /(^|[/\\])(tests?[/\\]|tiny\.py)/),
+      [bridge, join(bridge, "../worker_process")],
+      /(^|[/\\])(tests?[/\\]|tiny\.py)/,
     ),
   };
 }

@@ -18,6 +18,7 @@ function onMachine(
     };
     put("bridge/requirements.txt", "# made\nlerobot==0.6.1 \\\n    --hash=sha256:00\n");
     put("bridge/server.py", "print()");
+    put("worker_process/loop.py", "print()");
     try {
       test({ home: join(folder, ".lerobot"), bridge: join(folder, "bridge"), variables: {} }, put);
     } finally {
@@ -68,7 +69,10 @@ onMachine("fingerprint() changes with the bridge and the packages, not with test
   put("bridge/tiny.py", "1");
   assert.deepEqual(fingerprint(where), first);
   put("bridge/server.py", "print(1)");
-  assert.notEqual(fingerprint(where).bridge, first.bridge);
+  const edited = fingerprint(where);
+  assert.notEqual(edited.bridge, first.bridge);
+  put("worker_process/loop.py", "print(1)");
+  assert.notEqual(fingerprint(where).bridge, edited.bridge);
 });
 
 Deno.test("the pinned requirements have a hash for every package and name the LeRobot that the docs do", () => {

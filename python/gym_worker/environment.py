@@ -4,8 +4,7 @@ import importlib
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
-
-from libero_worker.errors import WorkerError
+from worker_process.errors import WorkerError
 
 NO_ROTATION = np.eye(3).reshape(-1)
 

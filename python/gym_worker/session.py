@@ -4,11 +4,9 @@ import hashlib
 from typing import Any, Dict, List, Mapping, Tuple
 
 import numpy as np
-
-from libero_worker.errors import WorkerError
-from libero_worker.frames import Arrays
-from libero_worker.loop import Reply
 from libero_worker.requests import read_start
+from worker_process.errors import WorkerError
+from worker_process.loop import Arrays, Reply
 
 from .aloha import open_environment
 

@@ -1,14 +1,13 @@
-"""What the process answers: hello, open, reset, step, close. The loop and its bytes are those of the LIBERO worker."""
+"""What the process answers: hello, open, reset, step, close. Frames are those of the LIBERO worker."""
 
 import importlib.metadata
 import os
 import platform
 from typing import Any, BinaryIO, Dict, Optional
 
-from libero_worker import loop
-from libero_worker.errors import WorkerError
-from libero_worker.frames import Arrays
-from libero_worker.loop import Reply
+from libero_worker.frames import FRAMES
+from worker_process.errors import WorkerError
+from worker_process.loop import Arrays, Reply, serve as serve_requests
 
 from .session import Session
 
@@ -59,4 +58,4 @@ class Worker:
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answers until close; the end of `requests` ends the process at once, whatever it works on."""
-    loop.serve(Worker().answer, requests, replies)
+    serve_requests(FRAMES, Worker().answer, requests, replies)

@@ -1,21 +1,16 @@
-"""The loop over requests: hello, open, sample, close."""
+"""What the process answers: hello, open, sample, close."""
 
 import os
 import platform
-import queue
-import sys
-import threading
-import traceback
 from importlib import metadata
 from typing import Any, BinaryIO, Dict, Mapping, Optional
 
-import numpy as np
+from worker_process.loop import serve as serve_requests
 
 from .errors import BridgeError
-from .wire import WireError, Writer, read_message
+from .wire import MESSAGES
 
 PROTOCOL = 1
-HEARTBEAT_SECONDS = 0.5
 PACKAGES = ("lerobot", "torch", "transformers", "numpy", "safetensors")
 
 
@@ -63,52 +58,5 @@ class Worker:
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answers until close; the end of `requests` ends the process at once, whatever it works on."""
-    writer = Writer(replies)
-    inbox: "queue.SimpleQueue[Dict[str, Any]]" = queue.SimpleQueue()
-    busy = threading.Event()
-    threading.Thread(target=_read_requests, args=(requests, inbox), daemon=True).start()
-    threading.Thread(target=_beat, args=(writer, busy), daemon=True).start()
     worker = Worker()
-    while True:
-        request = inbox.get()
-        busy.set()
-        identity = request.get("id")
-        try:
-            reply: Dict[str, Any] = {"id": identity, "ok": True, **worker.answer(request)}
-        except BridgeError as error:
-            reply = _failure(identity, error.kind, str(error))
-        except Exception as error:  # whatever it is, the parent hears of it and decides
-            traceback.print_exc(file=sys.stderr)
-            reply = _failure(identity, "internal", f"{type(error).__name__}: {error}")
-        busy.clear()
-        writer.write(reply)
-        if request.get("kind") == "close":
-            return
-
-
-def _failure(identity: Any, kind: str, message: str) -> Dict[str, Any]:
-    return {"id": identity, "ok": False, "error": {"kind": kind, "message": " ".join(message.split())}}
-
-
-def _read_requests(stream: BinaryIO, inbox: "queue.SimpleQueue[Dict[str, Any]]") -> None:
-    try:
-        while True:
-            message = read_message(stream)
-            if message is None:
-                os._exit(0)
-            inbox.put(message)
-    except (WireError, OSError, ValueError) as error:
-        print(f"Cannot read a request: {error}", file=sys.stderr, flush=True)
-        os._exit(1)
-
-
-def _beat(writer: Writer, busy: threading.Event) -> None:
-    pause = threading.Event()
-    while True:
-        busy.wait()
-        pause.wait(HEARTBEAT_SECONDS)
-        if busy.is_set():
-            try:
-                writer.write({"id": 0, "kind": "alive"})
-            except OSError:
-                os._exit(0)
+    serve_requests(MESSAGES, lambda request, _: (worker.answer(request), {}), requests, replies)

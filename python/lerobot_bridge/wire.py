@@ -1,17 +1,18 @@
 """Messages on the two pipes: uint32 LE length, then one msgpack map whose arrays are encoded as openpi's client has it."""
 
 import struct
-import threading
 from typing import Any, BinaryIO, Dict, Mapping, Optional
 
 import msgpack
 import numpy as np
+from worker_process.loop import Request, Wire
+from worker_process.pipes import PipeError, read_exactly
 
 # A batch of camera pictures is some megabytes; anything beyond this is garbage on the pipe.
 LARGEST = 1 << 30
 
 
-class WireError(Exception):
+class WireError(PipeError):
     """The bytes read are no message."""
 
 
@@ -50,45 +51,24 @@ def unpack(body: bytes) -> Dict[str, Any]:
     return message
 
 
-def read_message(stream: BinaryIO) -> Optional[Dict[str, Any]]:
-    """Reads one message; None at the end of the stream. Raises WireError."""
-    prefix = _read(stream, 4)
+def read_message(stream: BinaryIO) -> Optional[Request]:
+    """Reads one message, whose arrays are among its fields; None at the end of the stream. Raises PipeError."""
+    prefix = read_exactly(stream, 4)
     if prefix is None:
         return None
     (length,) = struct.unpack("<I", prefix)
     if length > LARGEST:
         raise WireError(f"a message of {length} bytes")
-    body = _read(stream, length)
+    body = read_exactly(stream, length)
     if body is None:
         raise WireError("the stream ended before a message")
-    return unpack(body)
+    return unpack(body), {}
 
 
-def _read(stream: BinaryIO, size: int) -> Optional[bytes]:
-    parts = []
-    missing = size
-    while missing > 0:
-        part = stream.read(missing)
-        if not part:
-            if missing == size:
-                return None
-            raise WireError(f"the stream ended {missing} bytes before the end of a message")
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+def encode_message(message: Mapping[str, Any], _: Mapping[str, np.ndarray]) -> bytes:
+    """The bytes of a message behind their length."""
+    body = pack(message)
+    return struct.pack("<I", len(body)) + body
 
 
-class Writer:
-    """Writes whole messages; safe to use from several threads."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
-
-    def write(self, message: Mapping[str, Any]) -> None:
-        """Sends one message."""
-        body = pack(message)
-        with self._lock:
-            self._stream.write(struct.pack("<I", len(body)))
-            self._stream.write(body)
-            self._stream.flush()
+MESSAGES = Wire(read_message, encode_message)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from .errors import WorkerError
+from worker_process.errors import WorkerError
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Frames on the two pipes: uint32 LE length, a msgpack map of that length, then the raw bytes of its arrays."""
 
 import struct
-import threading
 from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Tuple
 
 import msgpack
 import numpy as np
+from worker_process.loop import Arrays, Wire
+from worker_process.pipes import PipeError, read_exactly
 
 DTYPES = {"f4": np.dtype("<f4"), "f8": np.dtype("<f8"), "u1": np.dtype("u1")}
 CODES = {dtype: code for code, dtype in DTYPES.items()}
@@ -14,26 +15,9 @@ CODES = {dtype: code for code, dtype in DTYPES.items()}
 LARGEST_HEADER = 1 << 24
 LARGEST_ARRAY = 1 << 28
 
-Arrays = Dict[str, np.ndarray]
 
-
-class FrameError(Exception):
+class FrameError(PipeError):
     """The bytes read are no frame."""
-
-
-def read_exactly(stream: BinaryIO, size: int) -> Optional[bytes]:
-    """Reads `size` bytes; None when the stream ends before the first of them."""
-    parts: List[bytes] = []
-    missing = size
-    while missing > 0:
-        part = stream.read(missing)
-        if not part:
-            if missing == size:
-                return None
-            raise FrameError(f"the stream ended {missing} bytes before the end of a frame")
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
 
 
 def read_frame(stream: BinaryIO) -> Optional[Tuple[Dict[str, Any], Arrays]]:
@@ -71,19 +55,12 @@ def _read_array(stream: BinaryIO, code: str, shape: List[int]) -> np.ndarray:
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-class FrameWriter:
-    """Writes whole frames; safe to use from several threads."""
+def encode_frame(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The bytes of `header` with `arrays` (float32, float64 or uint8; in the order of the mapping) behind it."""
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    listed = [[name, CODES[array.dtype], list(array.shape)] for name, array in whole.items()]
+    body = msgpack.packb({**header, "arrays": listed})
+    return b"".join([struct.pack("<I", len(body)), body, *(array.tobytes() for array in whole.values())])
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
 
-    def write(self, header: Mapping[str, Any], arrays: Optional[Mapping[str, np.ndarray]] = None) -> None:
-        """Sends `header` with `arrays` (float32, float64 or uint8; in the order of the mapping) behind it."""
-        whole = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
-        listed = [[name, CODES[array.dtype], list(array.shape)] for name, array in whole.items()]
-        body = msgpack.packb({**header, "arrays": listed})
-        parts = [struct.pack("<I", len(body)), body, *(array.tobytes() for array in whole.values())]
-        with self._lock:
-            self._stream.write(b"".join(parts))
-            self._stream.flush()
+FRAMES = Wire(read_frame, encode_frame)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from .errors import WorkerError
+from worker_process.errors import WorkerError
 
 # All that a pickled NumPy array names. Anything else in the file would be code that somebody wants run.
 ADMITTED = {

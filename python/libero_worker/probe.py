@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
-from .errors import WorkerError
+from worker_process.errors import WorkerError
 
 # Objects at rest creep below 1e-4 m/s; with MuJoCo 3.4 the bowl of libero_spatial's sixth task slides at 1e-2.
 RESTING_SPEED = 1e-3

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
-
-from .errors import WorkerError
-from .frames import Arrays
+from worker_process.errors import WorkerError
+from worker_process.loop import Arrays
 
 ACTION_SIZE = 7
 LARGEST_SEED = 2**32 - 1

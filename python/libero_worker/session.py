@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence
 
+from worker_process.errors import WorkerError
+from worker_process.loop import Arrays, Reply
+
 from .assets import Files
-from .errors import WorkerError
 from .fast_step import FastSimulation
-from .frames import Arrays
-from .loop import Reply
 from .requests import OpenRequest, read_action, read_replay, read_start, read_task
 from .simulation import Outcome, Simulation
 from .tasks import TaskDescription, describe_task

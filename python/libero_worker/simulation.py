@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Dict, Optional, Sequence
 
 import numpy as np
+from worker_process.errors import WorkerError
 
-from .errors import WorkerError
 from .init_states import read_initial_states
 from .observation import StateReader
 from .requests import Camera, Start

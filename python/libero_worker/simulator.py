@@ -10,8 +10,9 @@ import types
 from pathlib import Path
 from typing import Dict, Optional, Tuple
 
+from worker_process.errors import WorkerError
+
 from .assets import Files
-from .errors import WorkerError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 MEND = "run deno task setup:libero"

@@ -4,11 +4,11 @@ import os
 import platform
 from typing import Any, BinaryIO, Dict, Optional
 
-from . import loop
+from worker_process.errors import WorkerError
+from worker_process.loop import Arrays, Reply, serve as serve_requests
+
 from .assets import find_files, task_files
-from .errors import WorkerError
-from .frames import Arrays
-from .loop import Reply
+from .frames import FRAMES
 from .requests import read_open
 from .simulator import import_simulator, versions
 
@@ -61,4 +61,4 @@ class Worker:
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answers until close; the end of `requests` ends the process at once, whatever it works on."""
-    loop.serve(Worker().answer, requests, replies)
+    serve_requests(FRAMES, Worker().answer, requests, replies)

@@ -4,7 +4,7 @@
 class WorkerError(Exception):
     """A failure with a known cause.
 
-    `kind` is "usage", "assets", "import" or "render"; the message is one line that ends with what mends it.
+    `kind` is one of the words that the package's README lists; the message is one line that ends with what mends it.
     """
 
     def __init__(self, kind: str, message: str) -> None:
