@@ -1,14 +1,16 @@
 /** The part of a steering experiment where the base is a policy behind openpi's protocol. */
 import { z } from "zod";
-import type { AddStage, Graph, Handle, Need } from "../../lab/experiment.ts";
-import { actorFormOf, type Hyperparameters } from "../../rl/dsrl_pixels.ts";
+import { evaluationStates } from "../../envs/environment.ts";
+import type { AddStage, Graph, Handle, Need, Override } from "../../lab/experiment.ts";
+import * as dsrl from "../../rl/dsrl_pixels.ts";
+import { presets, valuesOf } from "../../rl/dsrl_presets.ts";
 import * as evaluateRemote from "../../stages/evaluate_dsrl_remote.ts";
-import type { online } from "../../stages/steering_training.ts";
+import { online } from "../../stages/steering_training.ts";
 import * as trainRemote from "../../stages/train_dsrl_remote.ts";
 import type { WorldSettings } from "../../stages/world.ts";
 
 /** Where the policy is. */
-export const remotePolicy = (label: string) =>
+const remotePolicy = (label: string) =>
   z.strictObject({
     url: z.string().regex(/^wss?:\/\/[^/]|^tiny:$/, "expected ws://host:port or tiny:").default(
       "ws://127.0.0.1:8000",
@@ -18,6 +20,49 @@ export const remotePolicy = (label: string) =>
     horizon: z.int().min(1).max(1000).default(50).describe("rows of its noise"),
     noise: z.int().min(1).max(4096).default(32).describe("numbers of a row of its noise"),
   }).prefault({});
+
+/** What all such experiments can be told: `label` names the checkpoint, `execute` its chunks' executed part unless told. */
+export const remoteShared = ({ label, execute }: { readonly label: string; readonly execute: number }) => ({
+  policy: remotePolicy(label),
+  execute: z.int().min(1).max(50).default(execute).describe("actions executed between two queries"),
+  edge: z.int().min(17).max(512).default(64).describe("rows and columns of the learner's picture"),
+  lanes: z.int().min(1).max(64).default(4).describe("episodes of an evaluation stepped together"),
+  learner: dsrl.hyperparameters.prefault({}),
+  online: online.prefault({}),
+  evaluation: z.strictObject({
+    states: z.int().min(1).max(evaluationStates).default(50).describe("fixed evaluation states"),
+    noises: z.int().min(1).max(100).default(1).describe("noise streams; each state is run once under each"),
+  }).prefault({}),
+} as const);
+
+/** What draws the policy's pictures. */
+export const renderer = z.enum(["osmesa", "egl"]).default("osmesa")
+  .describe("what draws the pictures; egl where there is a GPU");
+
+/** The published settings of the learner and of its online phase. */
+export function published(name: "dsrl-aloha" | "dsrl-libero"): readonly Override[] {
+  return Object.entries(valuesOf(name, /^learner\.|^online\./))
+    .map(([path, value]) => ({ path, value, reason: `preset ${name}: ${presets[name].source}` }));
+}
+
+/** A tiny policy that needs no server, and `steps` steps of a learner that fits a processor. */
+export const remoteSmoke = (steps: number) => ({
+  "policy.url": "tiny:",
+  "policy.label": "tiny random policy of pi0's shape",
+  "edge": 24,
+  "lanes": 1,
+  "learner.batch": 8,
+  "learner.width": 16,
+  "learner.critics": 2,
+  "learner.buffer": 100,
+  "learner.filters": 4,
+  "online.steps": steps,
+  "online.lanes": 1,
+  "online.iterations": 2,
+  "online.start": 2,
+  "online.updatesPerQuery": 2,
+  "online.evaluateEvery": steps,
+});
 
 /** What an openpi server of a checkpoint needs. Its own server takes no noise: infer(obs, noise=obs.pop("noise", None)) does. */
 export const openpiServer = (config: string): readonly Need[] => [
@@ -38,16 +83,9 @@ export const openpiServer = (config: string): readonly Need[] => [
 ];
 
 /** What steering needs of an experiment's hyperparameters. */
-export interface RemoteHyperparameters {
+export type RemoteHyperparameters = z.output<z.ZodObject<ReturnType<typeof remoteShared>>> & {
   readonly task: string;
-  readonly policy: z.output<ReturnType<typeof remotePolicy>>;
-  readonly execute: number;
-  readonly edge: number;
-  readonly lanes: number;
-  readonly learner: Hyperparameters;
-  readonly online: z.output<typeof online>;
-  readonly evaluation: { readonly states: number; readonly noises: number };
-}
+};
 
 /** First training initial state of steering, as on the tabletop. */
 const FIRST = 20_000_000;
@@ -74,7 +112,7 @@ export function steerRemote(
     { ...remote, task, first: FIRST, learner, online: h.online },
     { name: "dsrl" },
   );
-  const protocol = { tasks: [task], ...h.evaluation, lanes: h.lanes, actor: actorFormOf(learner) };
+  const protocol = { tasks: [task], ...h.evaluation, lanes: h.lanes, actor: dsrl.actorFormOf(learner) };
   const evaluate = (
     name: string,
     w: "learned" | "sampled" | "full" | "drawn" | "zero",
