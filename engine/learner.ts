@@ -10,6 +10,8 @@ export class Learner {
   readonly #program: Program;
   #carrier: Carrier | undefined;
   #last: Tensors = {};
+  #running: Promise<unknown> | undefined;
+  #failed = false;
 
   private constructor(program: Program, carrier: Carrier) {
     this.#program = program;
@@ -42,34 +44,59 @@ export class Learner {
   }
 
   /**
-   * The state after the last update: names without "state/". Each update makes new arrays. Where the state lives on a
-   * device, a tensor is copied when it is first read, which must be before the next update: spread or `part()` the record
-   * to keep it.
+   * The state after the last update: names without "state/". Where the state lies outside of this thread's arrays, a
+   * tensor is copied when it is first read, which must be before the next update begins: spread or `part()` the record to
+   * keep it.
+   *
+   * @throws {Error} during an update, and after one that failed: what it left is neither the old state nor the new one
    */
   get state(): Tensors {
+    this.#refuseUnlessReady("read the state of a learner");
     return this.#carrier?.state ?? this.#last;
   }
 
   /**
-   * K updates in one call.
+   * K updates in one call. One call at a time; where the thread stays free meanwhile, the batches must stay as they are
+   * until the call is done.
    *
    * @param batches [K, ...] by name, without the prefix "batch/"
    * @returns metrics [K, ...] by name, without the prefix "metrics/"
-   * @throws {Error} when a batch tensor is missing, unknown or misshapen, or after disposal
+   * @throws {Error} when a batch tensor is missing, unknown or misshapen, during another update, after one that failed, or
+   * after disposal
    */
   async update(batches: Tensors): Promise<Tensors> {
     if (!this.#carrier) throw new Error("Cannot run a disposed session: create another one");
+    this.#refuseUnlessReady("update a learner");
     const inputs = Object.entries(batches).map(([name, value]) => [`batch/${name}`, value]);
     checkInputs(this.#program, Object.fromEntries(inputs), "batch/");
-    return await this.#carrier.update(batches);
+    const running = this.#running = this.#carrier.update(batches);
+    try {
+      return await running;
+    } catch (thrown) {
+      this.#failed = true;
+      throw thrown;
+    } finally {
+      this.#running = undefined;
+    }
   }
 
-  /** Frees the program's memory; the state stays readable. */
+  #refuseUnlessReady(action: string): void {
+    if (this.#running) throw new Error(`Cannot ${action} during an update: await it first`);
+    if (this.#failed) {
+      throw new Error(`Cannot ${action} after an update that failed: create it again from an earlier state`);
+    }
+  }
+
+  /** Waits for an update under way and frees the program's memory; the state stays readable. */
   async [Symbol.asyncDispose](): Promise<void> {
     const carrier = this.#carrier;
     if (!carrier) return;
-    this.#last = { ...carrier.state };
+    await this.#running?.catch(() => {}); // whoever called it is told
     this.#carrier = undefined;
-    await carrier[Symbol.asyncDispose]();
+    try {
+      if (!this.#failed) this.#last = { ...carrier.state };
+    } finally {
+      await carrier[Symbol.asyncDispose]();
+    }
   }
 }

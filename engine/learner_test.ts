@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { mean } from "@tensorflow/tfjs-core";
+import { add, cast, gather, mean } from "@tensorflow/tfjs-core";
 import { assertClose, eager } from "./fixtures/oracle.ts";
 import { batches, initialState, shapes, single, update } from "./fixtures/small_update.ts";
 import { Learner } from "./learner.ts";
 import { compileUpdate } from "./program.ts";
-import type { Tensors } from "../ndarray.ts";
+import { ndarray, type Tensors } from "../ndarray.ts";
 
 const program = compileUpdate(update, shapes);
 
@@ -130,3 +130,21 @@ Deno.test("state that an update hands through, swaps or sets to a constant is ca
   assert.deepEqual([...learner.state["a"]!.data, ...learner.state["b"]!.data], [3, 4, 1, 2]);
   assert.deepEqual([...metrics["x"]!.data, ...learner.state["c"]!.data], [7, 8, 9, 5]);
 });
+
+for (const provider of ["cpu", "ort"]) {
+  Deno.test(`what an update that failed leaves behind is refused, by provider ${provider}`, async () => {
+    const failing = compileUpdate(({ w }, { row }) => ({
+      state: { w: add(w!, mean(gather(w!, cast(row!, "int32")))) },
+      metrics: {},
+    }), { state: { w: [4] }, batch: { row: [1] } });
+    const rows = (...values: number[]) => ({ row: ndarray([values.length, 1], Float32Array.from(values)) });
+    const learner = await Learner.create(failing, { w: ndarray([4]) }, { threads: 1, provider });
+    await learner.update(rows(0, 3));
+    await assert.rejects(learner.update(rows(1, 4)), /out of data bounds/);
+    const refused = /after an update that failed: create it again from an earlier state$/;
+    assert.throws(() => learner.state, refused);
+    await assert.rejects(learner.update(rows(0)), refused);
+    await learner[Symbol.asyncDispose]();
+    assert.throws(() => learner.state, refused);
+  });
+}

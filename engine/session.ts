@@ -3,6 +3,7 @@ import { device as deviceHere } from "./device.ts";
 import { checkInputs } from "./inputs.ts";
 import type { Program } from "./program.ts";
 import { provider as cpu } from "./providers/cpu/provider.ts";
+import { host } from "./providers/ort/host_provider.ts";
 import { type Device, devices } from "./providers/devices.ts";
 import type { LoadOptions, Provider, Runnable } from "./providers/provider.ts";
 import type { Tensors } from "../ndarray.ts";
@@ -31,9 +32,15 @@ export async function choose(
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`Cannot run a program on ${threads} threads: it must be a positive integer`);
   }
+  if (!Object.hasOwn(devices, device)) {
+    throw new Error(
+      `Cannot run a program on device "${device}": it must be one of ${Object.keys(devices).join(", ")}`,
+    );
+  }
   const entry = devices[device];
-  const name = chosen ?? (concurrent && entry.concurrent || entry.provider);
-  const provider = name === "cpu" ? cpu : await other(name);
+  const beside = concurrent && entry.concurrent !== undefined;
+  const name = chosen ?? (beside ? entry.concurrent! : entry.provider);
+  const provider = atHand.get(`${name} ${device}`) ?? await other(name);
   if (!provider.devices.includes(device)) {
     throw new Error(
       `Cannot run on ${device} with provider "${name}": it serves ${provider.devices.join(", ")}`,
@@ -42,11 +49,18 @@ export async function choose(
   return { provider, options: { threads, device } };
 }
 
+// By name and device. They are imported as any module is, so that their code is part of the key of every stage that runs
+// programs: these run where nobody chose a device.
+const atHand: ReadonlyMap<string, Provider> = new Map([["cpu cpu", cpu], ["ort cpu", host]]);
+
+// The others come by a computed address: the lab adds their code to the keys of stages that run on their device.
 async function other(name: string): Promise<Provider> {
-  if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new Error(`Cannot load provider "${name}": no such folder`);
-  // A computed address: the lab adds this code to the keys of stages that run on it, and to no others.
-  const { href } = new URL(["providers", name, "provider.ts"].join("/"), import.meta.url);
-  const { provider } = await import(href) as { provider: Provider };
+  const folder = new URL(["providers", ""].join("/"), import.meta.url);
+  const known = [...Deno.readDirSync(folder)].filter((item) => item.isDirectory).map(({ name }) => name);
+  if (!known.includes(name)) {
+    throw new Error(`Cannot load provider "${name}": it must be one of ${known.sort().join(", ")}`);
+  }
+  const { provider } = await import(new URL(`${name}/provider.ts`, folder).href) as { provider: Provider };
   return provider;
 }
 

@@ -28,8 +28,9 @@ export class Interruption extends Error {
   override name = "Interruption";
 }
 
-/** One line that says what a thrown value says, in this house's form. */
+/** One line that says what a thrown value says, in this house's form: of two that came together, what went wrong first. */
 export function firstLine(thrown: unknown): string {
+  if (thrown instanceof SuppressedError) return firstLine(thrown.suppressed);
   const message = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
   return message.split("\n", 1)[0]!.replace(/\.$/, "");
 }

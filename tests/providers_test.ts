@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { odd, smooth } from "../engine/fixtures/kernel_cases.ts";
 import { compiled, difference, eager, normals, withGradients } from "../engine/fixtures/oracle.ts";
 import { Learner } from "../engine/learner.ts";
-import { type Device, devices } from "../engine/providers/devices.ts";
+import type { Device } from "../engine/providers/devices.ts";
 import type { Accuracy, Provider } from "../engine/providers/provider.ts";
 import { Session } from "../engine/session.ts";
 import type { Tensors } from "../ndarray.ts";
@@ -120,5 +120,12 @@ Deno.test("a device that a provider does not serve, and a provider that is not t
     Session.create(program, { provider: "cpu", device: "cuda" }),
     /Cannot run on cuda with provider "cpu": it serves cpu/,
   );
-  await assert.rejects(Session.create(program, { provider: "../x" }), /Cannot load provider/);
+  for (const provider of ["../ort", "nope"]) {
+    await assert.rejects(Session.create(program, { provider }), {
+      message: `Cannot load provider "${provider}": it must be one of cpu, ort`,
+    });
+  }
+  await assert.rejects(Session.create(program, { device: "tpu" as Device }), {
+    message: 'Cannot run a program on device "tpu": it must be one of cpu, cuda',
+  });
 });

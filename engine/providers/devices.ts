@@ -1,6 +1,6 @@
 /**
  * The providers by device. The lab reads this table: a stage on a device other than the CPU has the provider's code in
- * its key, and what the probe found. Nothing else in the repository names a provider.
+ * its key, and what the probe found.
  */
 
 /** A device as the lab knows it. */

@@ -25,6 +25,7 @@ const calls = {
   CreateRunOptions: [39, "buffer"],
   CreateTensorWithDataAsOrtValue: [49, "pointer", "pointer", "usize", "buffer", "usize", "i32", "buffer"],
   CreateMemoryInfo: [68, "buffer", "i32", "i32", "i32", "buffer"],
+  AllocatorAlloc: [75, "pointer", "usize", "buffer"],
   AllocatorFree: [76, "pointer", "pointer"],
   GetAllocatorWithDefaultOptions: [78, "buffer"],
   AddSessionConfigEntry: [130, "pointer", "buffer", "buffer"],

@@ -4,11 +4,10 @@
  */
 import { type Block, type Gpu, type HostBlock, openGpu } from "./cuda.ts";
 import { bind, type Bound, openSession } from "./cuda_session.ts";
-import { Layout } from "./layout.ts";
+import { copiedWhenRead, Layout, type Place, under } from "./layout.ts";
 import type { Binding } from "./session.ts";
 import type { Carrier } from "../provider.ts";
 import type { Program } from "../../program.ts";
-import type { Shapes } from "../../trace.ts";
 import { ndarray, type Tensors } from "../../../ndarray.ts";
 
 /** Batches that may wait for the GPU. */
@@ -23,13 +22,6 @@ export async function carry(program: Program, state: Tensors): Promise<Carrier> 
   const gpu = openGpu();
   return await gpu.exclusive(() => new DeviceState(gpu, step, state));
 }
-
-const under = (shapes: Shapes, prefix: string): Shapes =>
-  Object.fromEntries(
-    Object.entries(shapes).filter(([name]) => name.startsWith(prefix)).map((
-      [name, shape],
-    ) => [name.slice(prefix.length), shape]),
-  );
 
 class DeviceState implements Carrier {
   readonly #gpu: Gpu;
@@ -88,25 +80,22 @@ class DeviceState implements Carrier {
 
   get state(): Tensors {
     if (this.#read?.updates === this.#updates) return this.#read.state;
-    const { updates, state } = this.#read = { updates: this.#updates, state: {} as Tensors };
-    for (const [name, { offset, shape }] of this.#layouts.state.places) {
-      let value: Tensors[string] | undefined;
-      const get = () => {
-        if (value) return value;
-        if (this.#updates !== updates) {
-          throw new Error(`Cannot read "${name}" of a state before the last update: read it before updating`);
-        }
-        value = ndarray(shape);
-        const address = Deno.UnsafePointer.value(
-          Deno.UnsafePointer.of(value.data as Float32Array<ArrayBuffer>),
-        );
-        this.#gpu.download(address, this.#sides[this.#now].address + BigInt(offset), value.data.byteLength);
-        this.#gpu.finish();
-        return value;
-      };
-      Object.defineProperty(state, name, { get, enumerable: true });
-    }
+    const updates = this.#updates;
+    const state = copiedWhenRead(this.#layouts.state, (place) => this.#copied(place), () => {
+      return this.#updates === updates;
+    });
+    this.#read = { updates, state };
     return state;
+  }
+
+  #copied({ offset, shape }: Place): Tensors[string] {
+    const value = ndarray(shape);
+    const address = Deno.UnsafePointer.value(
+      Deno.UnsafePointer.of(value.data as Float32Array<ArrayBuffer>),
+    );
+    this.#gpu.download(address, this.#sides[this.#now].address + BigInt(offset), value.data.byteLength);
+    this.#gpu.finish();
+    return value;
   }
 
   update(batches: Tensors): Promise<Tensors> {
@@ -154,6 +143,9 @@ class DeviceState implements Carrier {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#gpu.exclusive(() => this.#owned.dispose());
+    return this.#gpu.exclusive(() => {
+      this.#updates = NaN; // what was not read of the state is gone
+      this.#owned.dispose();
+    });
   }
 }

@@ -1,4 +1,4 @@
-/** Where named float32 arrays lie in one block of memory. */
+/** Where named float32 arrays lie in one block of memory, and records of them that are copied as they are read. */
 import type { Shapes } from "../../trace.ts";
 import { ndarray, size, type Tensors } from "../../../ndarray.ts";
 
@@ -13,6 +13,18 @@ export interface Place {
   readonly bytes: number;
   /** Its extents. */
   readonly shape: readonly number[];
+}
+
+/** The shapes whose names begin with `prefix`, by the rest of their names. */
+export function under(shapes: Shapes, prefix: string): Shapes {
+  const chosen = Object.entries(shapes).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(chosen.map(([name, shape]) => [name.slice(prefix.length), shape]));
+}
+
+/** Shapes with K in the place of -1. */
+export function filled(shapes: Shapes, updates: number): Shapes {
+  const extents = (shape: readonly number[]) => shape.map((extent) => extent === -1 ? updates : extent);
+  return Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, extents(shape)]));
 }
 
 /** The places of some arrays in one block. */
@@ -53,4 +65,30 @@ export class Layout {
     }
     return arrays;
   }
+}
+
+/**
+ * A record of the arrays of `layout` in which each is copied by `copy` when it is first read: acting beside a learner
+ * reads a tenth of its state.
+ *
+ * @param current whether the block still holds what the record stands for
+ */
+export function copiedWhenRead(
+  layout: Layout,
+  copy: (place: Place) => Tensors[string],
+  current: () => boolean,
+): Tensors {
+  const record: Tensors = {};
+  for (const [name, place] of layout.places) {
+    let value: Tensors[string] | undefined;
+    const get = () => {
+      if (value) return value;
+      if (!current()) {
+        throw new Error(`Cannot read "${name}" of a state before the last update: read it before updating`);
+      }
+      return value = copy(place);
+    };
+    Object.defineProperty(record, name, { get, enumerable: true });
+  }
+  return record;
 }

@@ -21,7 +21,11 @@ export interface Runtime {
 /** The libonnxruntime that comes with the package onnxruntime-node: CPU only. */
 export function packagedLibrary(): string {
   const { os, arch } = Deno.build;
-  if (os !== "linux") throw new Error(`Cannot open ONNX Runtime's C library on ${os}: only on Linux so far`);
+  if (os !== "linux") {
+    throw new Error(
+      `Cannot open ONNX Runtime's C library on ${os}: it must be Linux; leave online.pipelined off`,
+    );
+  }
   const package_ = dirname(dirname(createRequire(import.meta.url).resolve("onnxruntime-node")));
   const folder = arch === "x86_64" ? "x64" : "arm64";
   return join(package_, "bin", "napi-v6", "linux", folder, "libonnxruntime.so.1");
