@@ -1,19 +1,16 @@
 /** Evaluates learner states of QC and QC-FQL by the protocol of `evaluate.ts`. */
 import { decodeNormalizations } from "../data/normalization.ts";
-import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import { decodeSafetensors } from "../data/safetensors.ts";
 import type { StageContext } from "../lab/stage.ts";
 import type { ChunkLearner } from "../rl/qc.ts";
 import { type ChunkMethod, openActor, readUnits } from "./chunk_training.ts";
-import { runEpisodes } from "./episode_batch.ts";
-import { evaluationPlans, evaluationTable } from "./evaluation_table.ts";
+import { evaluateActor, outputs } from "./evaluation.ts";
 import { scaleOf } from "./online_outputs.ts";
 import { openWorld, type WorldSettings } from "./world.ts";
 
 /** A learner state, the units of its flow, and the scale of its critics' states. */
 export const inputs = { weights: "weights", normalization: "normalization", scale: "normalization" } as const;
-/** The success table, and the episodes without observations. */
-export const outputs = { evaluation: "evaluation", episodes: "episodes" } as const;
+export { outputs };
 
 /** What such a stage is told: the protocol, and its learner's settings. */
 export interface Parameters<H> {
@@ -37,18 +34,5 @@ export async function evaluateChunks<H extends ChunkLearner>(
   const scale = scaleOf(decodeNormalizations(await Deno.readFile(input.scale.path)), input.scale);
   const options = { weights, lanes, candidates, view: { scale, tasks }, units, h, seed };
   await using acts = await openActor(method, options);
-  const world = await openWorld(context.parameters.world);
-  await using pool = await world.pool({ lanes, workers: context.workers });
-  const plans = evaluationPlans(world, context.parameters);
-  const { tried } = await runEpisodes(context, {
-    pool,
-    size: lanes,
-    actor: acts.actor,
-    observations: false,
-    wanted: plans.length,
-    keep: () => true,
-    plan: (i) => plans[i],
-  });
-  await context.output.evaluation.write(evaluationTable(tried));
-  await context.output.episodes.write(encodeEpisodes(tried));
+  await evaluateActor(context, acts.actor, await openWorld(context.parameters.world));
 }

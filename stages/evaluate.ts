@@ -1,11 +1,10 @@
 /** Success of a policy on held-out initial states: every task, every fixed state, under several noise streams. */
 import { z } from "zod";
-import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { openBase } from "./chunked_base.ts";
 import type { OpenBase } from "./online_lanes.ts";
-import { runEpisodes } from "./episode_batch.ts";
-import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
+import { evaluateActor, outputs } from "./evaluation.ts";
+import { protocol } from "./evaluation_table.ts";
 import { type OpenResidual, openSpecialists, ResidualActor } from "./residual_actor.ts";
 import { openWorld } from "./world.ts";
 
@@ -18,8 +17,7 @@ export const inputs = {
   residuals: "weights[]",
   scales: "normalization[]",
 } as const;
-/** The success table, and the episodes without observations. */
-export const outputs = { evaluation: "evaluation", episodes: "episodes" } as const;
+export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
@@ -69,18 +67,9 @@ export async function evaluateOn(
     lanes,
     ...(open ? { open } : {}),
   });
-  const world = await openWorld(context.parameters.world);
-  await using pool = await world.pool({ lanes, workers: context.workers });
-  const plans = evaluationPlans(world, context.parameters);
-  const { tried } = await runEpisodes(context, {
-    pool,
-    size: lanes,
-    actor: new ResidualActor({ base, specialists }),
-    observations: false,
-    wanted: plans.length,
-    keep: () => true,
-    plan: (i) => plans[i],
-  });
-  await context.output.evaluation.write(evaluationTable(tried));
-  await context.output.episodes.write(encodeEpisodes(tried));
+  await evaluateActor(
+    context,
+    new ResidualActor({ base, specialists }),
+    await openWorld(context.parameters.world),
+  );
 }

@@ -4,11 +4,11 @@ import { decodeNormalizations } from "../data/normalization.ts";
 import { decodeSafetensors } from "../data/safetensors.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { actorForm } from "../rl/noise_actor.ts";
-import { noiseRows, steeringNoise } from "../rl/steering_noise.ts";
-import { protocol } from "./evaluation_table.ts";
+import { noiseRows } from "../rl/steering_noise.ts";
+import { outputs } from "./evaluation.ts";
 import { scaleOf } from "./online_outputs.ts";
 import { NoiseActor } from "./steered_base.ts";
-import { evaluateSteered, outputs } from "./steered_evaluation.ts";
+import { evaluateSteered, sampled, steered } from "./steered_evaluation.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
@@ -23,11 +23,9 @@ export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
-  ...protocol,
-  execute: z.int().min(1).max(64).describe("actions executed between two queries of the base"),
-  noise: steeringNoise.describe("shape of w"),
+  ...steered,
   actor: actorForm.describe("the noise actor"),
-  sampled: z.boolean().describe("samples w, as the public code evaluates; otherwise w = m tanh mu"),
+  sampled,
 });
 
 /** Runs the steered base from every held-out state. */

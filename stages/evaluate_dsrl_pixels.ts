@@ -3,11 +3,11 @@ import { z } from "zod";
 import { decodeSafetensors } from "../data/safetensors.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { actorForm } from "../rl/dsrl_pixels.ts";
-import { noiseRows, steeringNoise } from "../rl/steering_noise.ts";
+import { noiseRows } from "../rl/steering_noise.ts";
 import { camerasOf } from "./cameras.ts";
-import { protocol } from "./evaluation_table.ts";
+import { outputs } from "./evaluation.ts";
 import { PixelNoiseActor } from "./pixel_steering.ts";
-import { evaluateSteered, outputs } from "./steered_evaluation.ts";
+import { evaluateSteered, sampled, steered } from "./steered_evaluation.ts";
 import { trunkOf } from "./trunk.ts";
 
 /** Where the stage's code starts. */
@@ -23,11 +23,9 @@ export { outputs };
 
 /** What the stage is told; the world's settings name the cameras. */
 export const parameters = z.strictObject({
-  ...protocol,
-  execute: z.int().min(1).max(64).describe("actions executed between two queries of the base"),
-  noise: steeringNoise.describe("shape of w"),
+  ...steered,
   actor: actorForm.describe("the noise actor"),
-  sampled: z.boolean().describe("samples w, as the public code evaluates; otherwise w = m tanh mu"),
+  sampled,
 });
 
 /** Runs the steered base from every held-out state. */

@@ -3,13 +3,12 @@
  * Its numbers are evidence, as those of `evaluate_remote.ts`.
  */
 import { z } from "zod";
-import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import { decodeSafetensors } from "../data/safetensors.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { plain } from "../policies/openpi.ts";
 import { actorForm } from "../rl/dsrl_pixels.ts";
-import { runEpisodes } from "./episode_batch.ts";
-import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
+import { evaluateActor, outputs as stored } from "./evaluation.ts";
+import { protocol } from "./evaluation_table.ts";
 import { PixelNoiseActor } from "./pixel_steering.ts";
 import { openRemote, remote } from "./remote_episodes.ts";
 import { type Steering, unsteered } from "./steered_base.ts";
@@ -19,7 +18,7 @@ export const entry = import.meta.url;
 /** The learner state that steers it, for a learned noise. */
 export const inputs = { actor: "weights[]" } as const;
 /** The success table, the episodes without observations, and what the server said of itself. */
-export const outputs = { evaluation: "evaluation", episodes: "episodes", server: "document" } as const;
+export const outputs = { ...stored, server: "document" } as const;
 
 const { world: _, ...evaluated } = protocol;
 
@@ -38,8 +37,8 @@ export const parameters = z.strictObject({
 export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
-  const { w, actor: form, tasks, states, noises, lanes, ...settings } = context.parameters;
-  await using opened = await openRemote(settings, {
+  const { w, actor: form, lanes, noise: [rows, width], served: { url, label } } = context.parameters;
+  await using opened = await openRemote(context.parameters, {
     lanes,
     seed: context.seed,
     note: (line) => context.log(line),
@@ -49,27 +48,14 @@ export async function run(
     const [actor] = context.input.actor;
     if (!actor) throw new Error("Cannot evaluate a learned noise without its actor: give the input");
     const { tensors: weights } = decodeSafetensors(await Deno.readFile(actor.path));
-    const noise = settings.noise[1], sampled = w === "sampled";
-    return PixelNoiseActor.open({ weights, cameras, lanes, noise, form, sampled, numbers, shown });
+    const sampled = w === "sampled";
+    return PixelNoiseActor.open({ weights, cameras, lanes, noise: width, form, sampled, numbers, shown });
   };
   const steering: Steering & Partial<AsyncDisposable> = w === "learned" || w === "sampled"
     ? await learned()
     : unsteered(w === "zero" ? "zero" : "drawn");
   try {
-    await using pool = await world.pool({ lanes, workers: context.workers });
-    const plans = evaluationPlans(world, { tasks, states, noises });
-    const { tried } = await runEpisodes(context, {
-      pool,
-      size: lanes,
-      actor: opened.policy(steering, w === "full" ? settings.noise[0] : 1),
-      observations: false,
-      wanted: plans.length,
-      keep: () => true,
-      plan: (i) => plans[i],
-    });
-    await context.output.evaluation.write(evaluationTable(tried));
-    await context.output.episodes.write(encodeEpisodes(tried));
-    const { url, label } = settings.served;
+    await evaluateActor(context, opened.policy(steering, w === "full" ? rows : 1), world);
     const said = { url, label, metadata: plain(opened.connection.metadata) };
     await context.output.server.write(new TextEncoder().encode(JSON.stringify(said, null, 2) + "\n"));
   } finally {

@@ -1,11 +1,10 @@
 /** Success of a Gaussian policy's mean on held-out initial states, by the protocol of `evaluate.ts`. */
 import { z } from "zod";
-import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { openGaussian } from "../policies/gaussian_policy.ts";
 import { ChunkedBase, readPolicy } from "./chunked_base.ts";
-import { runEpisodes } from "./episode_batch.ts";
-import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
+import { evaluateActor, outputs } from "./evaluation.ts";
+import { protocol } from "./evaluation_table.ts";
 import { ACTING_THREADS } from "./rollout.ts";
 import { openWorld } from "./world.ts";
 
@@ -13,8 +12,7 @@ import { openWorld } from "./world.ts";
 export const entry = import.meta.url;
 /** The policy and its units. */
 export const inputs = { weights: "weights", normalization: "normalization" } as const;
-/** The success table, and the episodes without observations. */
-export const outputs = { evaluation: "evaluation", episodes: "episodes" } as const;
+export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
@@ -34,18 +32,5 @@ export async function run(
     threads: ACTING_THREADS,
   });
   await using actor = new ChunkedBase(policy, context.seed, tasks);
-  const world = await openWorld(context.parameters.world);
-  await using pool = await world.pool({ lanes, workers: context.workers });
-  const plans = evaluationPlans(world, context.parameters);
-  const { tried } = await runEpisodes(context, {
-    pool,
-    size: lanes,
-    actor,
-    observations: false,
-    wanted: plans.length,
-    keep: () => true,
-    plan: (i) => plans[i],
-  });
-  await context.output.evaluation.write(evaluationTable(tried));
-  await context.output.episodes.write(encodeEpisodes(tried));
+  await evaluateActor(context, actor, await openWorld(context.parameters.world));
 }

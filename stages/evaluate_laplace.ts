@@ -1,9 +1,8 @@
 /** Success of a Laplace policy on held-out initial states: every task, every fixed state, under several noise streams. */
 import { z } from "zod";
-import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import type { StageContext } from "../lab/stage.ts";
-import { runEpisodes } from "./episode_batch.ts";
-import { evaluationPlans, evaluationTable, protocol } from "./evaluation_table.ts";
+import { evaluateActor, outputs } from "./evaluation.ts";
+import { protocol } from "./evaluation_table.ts";
 import { openLaplace } from "./laplace_lanes.ts";
 import { openWorld } from "./world.ts";
 
@@ -11,8 +10,7 @@ import { openWorld } from "./world.ts";
 export const entry = import.meta.url;
 /** The policy and its units. */
 export const inputs = { weights: "weights", normalization: "normalization" } as const;
-/** The success table, and the episodes without observations. */
-export const outputs = { evaluation: "evaluation", episodes: "episodes" } as const;
+export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
@@ -27,18 +25,5 @@ export async function run(
 ): Promise<void> {
   const { tasks, execute, lanes, act } = context.parameters;
   await using actor = await openLaplace({ ...context.input, act, lanes, execute, tasks, seed: context.seed });
-  const world = await openWorld(context.parameters.world);
-  await using pool = await world.pool({ lanes, workers: context.workers });
-  const plans = evaluationPlans(world, context.parameters);
-  const { tried } = await runEpisodes(context, {
-    pool,
-    size: lanes,
-    actor,
-    observations: false,
-    wanted: plans.length,
-    keep: () => true,
-    plan: (i) => plans[i],
-  });
-  await context.output.evaluation.write(evaluationTable(tried));
-  await context.output.episodes.write(encodeEpisodes(tried));
+  await evaluateActor(context, actor, await openWorld(context.parameters.world));
 }

@@ -4,7 +4,8 @@
  */
 import { z } from "zod";
 import type { StageContext } from "../lab/stage.ts";
-import { block, blockOutputs, runBlock } from "./evaluation_block.ts";
+import { outputs as stored } from "./evaluation.ts";
+import { block, runBlock } from "./evaluation_block.ts";
 import { lerobotInputs, openLerobot } from "./lerobot_actor.ts";
 import { lerobotActor } from "./lerobot_settings.ts";
 import { openWorld } from "./world.ts";
@@ -14,7 +15,7 @@ export const entry = import.meta.url;
 /** The policy; its tokenizer's folder; statistics that its own must match. */
 export const inputs = lerobotInputs;
 /** The success table, the episodes without observations, and what the bridge says of the policy. */
-export const outputs = { ...blockOutputs, policy: "document" } as const;
+export const outputs = { ...stored, policy: "document" } as const;
 
 /** What the stage is told. */
 export const parameters = z.strictObject({ lerobot: lerobotActor, ...block });

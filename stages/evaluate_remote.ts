@@ -5,7 +5,8 @@
 import { z } from "zod";
 import type { StageContext } from "../lab/stage.ts";
 import { OpenpiClient, plain } from "../policies/openpi.ts";
-import { block, blockOutputs, runBlock } from "./evaluation_block.ts";
+import { outputs as stored } from "./evaluation.ts";
+import { block, runBlock } from "./evaluation_block.ts";
 import { apiKey } from "./openpi_key.ts";
 import { RemotePolicy } from "./remote_policy.ts";
 import { served } from "./served_policy.ts";
@@ -16,7 +17,7 @@ export const entry = import.meta.url;
 /** Nothing: the policy is elsewhere. */
 export const inputs = {} as const;
 /** The success table, the episodes without observations, and what the server said of itself when it was asked. */
-export const outputs = { ...blockOutputs, server: "document" } as const;
+export const outputs = { ...stored, server: "document" } as const;
 
 /** What the stage is told. */
 export const parameters = z.strictObject({

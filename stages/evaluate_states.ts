@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { StageContext } from "../lab/stage.ts";
 import { openBase } from "./chunked_base.ts";
-import { block, blockOutputs, runBlock } from "./evaluation_block.ts";
+import { outputs } from "./evaluation.ts";
+import { block, runBlock } from "./evaluation_block.ts";
 import { openSpecialists, ResidualActor } from "./residual_actor.ts";
 import { openWorld, world } from "./world.ts";
 
@@ -15,8 +16,7 @@ export const inputs = {
   residuals: "weights[]",
   scales: "normalization[]",
 } as const;
-/** The success table, and the episodes without observations. */
-export const outputs = blockOutputs;
+export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({

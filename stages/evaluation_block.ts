@@ -3,11 +3,9 @@
  * stored: one that grows by tasks, states or noise streams takes the blocks it shares with a smaller one from the store.
  */
 import { z } from "zod";
-import { encodeEpisodes } from "../data/episodes_arrow.ts";
 import { evaluationStates, type Lanes } from "../envs/environment.ts";
 import type { StageContext } from "../lab/stage.ts";
-import { runEpisodes } from "./episode_batch.ts";
-import { evaluationTable } from "./evaluation_table.ts";
+import { type outputs, runPlans, writeEvaluation } from "./evaluation.ts";
 import type { Plan } from "./recording.ts";
 import type { Actor } from "./rollout.ts";
 import type { World } from "./world.ts";
@@ -21,12 +19,9 @@ export const block = {
   execute: z.int().min(1).max(64).describe("actions executed of each chunk before the policy is asked again"),
 } as const;
 
-/** The success table, and the episodes without observations. */
-export const blockOutputs = { evaluation: "evaluation", episodes: "episodes" } as const;
-
 /** A context of a stage that runs a block. */
 type BlockContext = Omit<
-  StageContext<Record<string, never>, typeof blockOutputs, unknown>,
+  StageContext<Record<string, never>, typeof outputs, unknown>,
   "input" | "parameters"
 >;
 
@@ -45,23 +40,16 @@ export async function runBlock(
   },
 ): Promise<void> {
   const task = world.task(name);
-  const plan = (i: number): Plan | undefined =>
-    i < count ? { task, state: { split: "evaluation", index: first + i }, noise } : undefined;
+  const plans = Array.from(
+    { length: count },
+    (_, i): Plan => ({ task, state: { split: "evaluation", index: first + i }, noise }),
+  );
   const { checkpoint } = context;
   const always = {
     read: () => checkpoint.read(),
     write: (bytes: Uint8Array) => checkpoint.write(bytes),
     due: () => true,
   };
-  const { tried } = await runEpisodes({ ...context, checkpoint: always }, {
-    pool,
-    size,
-    actor,
-    observations: false,
-    wanted: count,
-    keep: () => true,
-    plan,
-  });
-  await context.output.evaluation.write(evaluationTable(tried));
-  await context.output.episodes.write(encodeEpisodes(tried));
+  const tried = await runPlans({ ...context, checkpoint: always }, { pool, size, actor, plans });
+  await writeEvaluation(context.output, tried);
 }

@@ -5,9 +5,8 @@
  */
 import { z } from "zod";
 import type { StageContext } from "../lab/stage.ts";
-import { steeringNoise } from "../rl/steering_noise.ts";
-import { protocol } from "./evaluation_table.ts";
-import { evaluateSteered, outputs } from "./steered_evaluation.ts";
+import { outputs } from "./evaluation.ts";
+import { evaluateSteered, steered } from "./steered_evaluation.ts";
 import { unsteered } from "./steered_base.ts";
 
 /** Where the stage's code starts. */
@@ -18,9 +17,7 @@ export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
-  ...protocol,
-  execute: z.int().min(1).max(64).describe("actions executed between two queries of the base"),
-  noise: steeringNoise.describe("shape of w"),
+  ...steered,
   w: z.enum(["drawn", "zero"]).describe("w ~ N(0, I), or w = 0"),
 });
 

@@ -1,33 +1,35 @@
 /** Evaluates a base under a steering; shared by the learned ones and by the measurements without a learner. */
-import { encodeEpisodes } from "../data/episodes_arrow.ts";
-import type { Artifact, StageContext } from "../lab/stage.ts";
+import { z } from "zod";
+import type { Artifact } from "../lab/stage.ts";
 import { FlowPolicy } from "../policies/policy.ts";
-import type { SteeringNoise } from "../rl/steering_noise.ts";
+import { type SteeringNoise, steeringNoise } from "../rl/steering_noise.ts";
 import { readPolicy } from "./chunked_base.ts";
-import { type EpisodeContext, runEpisodes } from "./episode_batch.ts";
-import { evaluationPlans, evaluationTable } from "./evaluation_table.ts";
+import { evaluateActor, type EvaluationContext } from "./evaluation.ts";
+import { protocol } from "./evaluation_table.ts";
 import { ACTING_THREADS } from "./rollout.ts";
 import { SteeredBase, type Steering } from "./steered_base.ts";
 import { openWorld, type WorldSettings } from "./world.ts";
 
-/** The success table, and the episodes without observations. */
-export const outputs = { evaluation: "evaluation", episodes: "episodes" } as const;
+/** What the stages that evaluate a steered base are told. */
+export const steered = {
+  ...protocol,
+  execute: z.int().min(1).max(64).describe("actions executed between two queries of the base"),
+  noise: steeringNoise.describe("shape of w"),
+} as const;
+
+/** How a learned steering acts. */
+export const sampled = z.boolean()
+  .describe("samples w, as the public code evaluates; otherwise w = m tanh mu");
 
 /** What evaluating a steered base needs of a stage's context. */
-export interface SteeredContext extends EpisodeContext {
+export interface SteeredContext extends EvaluationContext {
   readonly input: { readonly weights: Artifact; readonly normalization: Artifact };
-  readonly output: StageContext<Record<string, never>, typeof outputs, unknown>["output"];
-  readonly parameters: {
+  readonly parameters: EvaluationContext["parameters"] & {
     readonly world: WorldSettings;
-    readonly tasks: readonly string[];
-    readonly states: number;
-    readonly noises: number;
-    readonly lanes: number;
     readonly execute: number;
     readonly noise: SteeringNoise;
   };
   readonly seed: number;
-  readonly workers: number;
 }
 
 /** Runs the base from every held-out state under the steering that `open` gives for its horizon, and writes both outputs. */
@@ -44,20 +46,8 @@ export async function evaluateSteered(
   });
   const steering = await open(policy.horizon);
   try {
-    const world = await openWorld(settings);
-    await using pool = await world.pool({ lanes, workers: context.workers });
-    const plans = evaluationPlans(world, context.parameters);
-    const { tried } = await runEpisodes(context, {
-      pool,
-      size: lanes,
-      actor: new SteeredBase(policy, { noise, seed, tasks, steering }),
-      observations: false,
-      wanted: plans.length,
-      keep: () => true,
-      plan: (i) => plans[i],
-    });
-    await context.output.evaluation.write(evaluationTable(tried));
-    await context.output.episodes.write(encodeEpisodes(tried));
+    const actor = new SteeredBase(policy, { noise, seed, tasks, steering });
+    await evaluateActor(context, actor, await openWorld(settings));
   } finally {
     await steering[Symbol.asyncDispose]?.();
   }
