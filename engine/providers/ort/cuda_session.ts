@@ -93,7 +93,12 @@ export function bind(
       binding.bind(port, places[i]!, { info: gpu.info, address }, shape);
     });
   };
-  all("input", Object.keys(program.inputs), session.inputs, inputs);
-  all("output", Object.keys(program.outputs), session.outputs, outputs);
+  try {
+    all("input", Object.keys(program.inputs), session.inputs, inputs);
+    all("output", Object.keys(program.outputs), session.outputs, outputs);
+  } catch (thrown) {
+    binding[Symbol.dispose]();
+    throw thrown;
+  }
   return binding;
 }

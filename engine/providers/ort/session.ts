@@ -61,10 +61,15 @@ export class OrtSession implements Disposable {
     } finally {
       api.release("SessionOptions", options);
     }
-    const names = (f: "SessionGetInputName" | "SessionGetOutputName", count: number) =>
-      Array.from({ length: count }, (_, i) => this.#name(f, i));
-    this.inputs = names("SessionGetInputName", ports.inputs);
-    this.outputs = names("SessionGetOutputName", ports.outputs);
+    try {
+      const names = (f: "SessionGetInputName" | "SessionGetOutputName", count: number) =>
+        Array.from({ length: count }, (_, i) => this.#name(f, i));
+      this.inputs = names("SessionGetInputName", ports.inputs);
+      this.outputs = names("SessionGetOutputName", ports.outputs);
+    } catch (thrown) {
+      this[Symbol.dispose]();
+      throw thrown;
+    }
   }
 
   #name(f: "SessionGetInputName" | "SessionGetOutputName", place: number): string {
@@ -87,6 +92,7 @@ const extents = new BigInt64Array(16);
 /** Inputs and outputs of a session, bound to memory once or anew for each run. */
 export class Binding implements Disposable {
   readonly #session: OrtSession;
+  readonly #owned: DisposableStack;
   readonly #pointer: Pointer;
   readonly #values = new Map<string, Pointer>();
   readonly #options: Pointer;
@@ -94,11 +100,17 @@ export class Binding implements Disposable {
   /** Opens an empty binding; `entries` are settings of its runs. */
   constructor(session: OrtSession, entries: Readonly<Record<string, string>> = {}) {
     this.#session = session;
-    this.#pointer = session.api.make("CreateIoBinding", session.pointer);
-    this.#options = session.api.make("CreateRunOptions");
+    const { api } = session;
+    using made = new DisposableStack();
+    made.defer(() => this.#values.forEach((value) => api.release("Value", value)));
+    const own = (kind: "IoBinding" | "RunOptions", pointer: Pointer) =>
+      made.adopt(pointer, (pointer) => api.release(kind, pointer));
+    this.#options = own("RunOptions", api.make("CreateRunOptions"));
+    this.#pointer = own("IoBinding", api.make("CreateIoBinding", session.pointer));
     for (const [name, value] of Object.entries(entries)) {
-      session.api.call("AddRunConfigEntry", this.#options, text(name), text(value));
+      api.call("AddRunConfigEntry", this.#options, text(name), text(value));
     }
+    this.#owned = made.move();
   }
 
   /** Binds an input or output of the model to memory that must stay until it is bound anew or the binding is gone. */
@@ -118,9 +130,14 @@ export class Binding implements Disposable {
       BigInt(shape.length),
       FLOAT,
     );
+    try {
+      api.call(port === "input" ? "BindInput" : "BindOutput", this.#pointer, text(name), value);
+    } catch (thrown) {
+      api.release("Value", value);
+      throw thrown;
+    }
     const old = this.#values.get(`${port}/${name}`);
     this.#values.set(`${port}/${name}`, value);
-    api.call(port === "input" ? "BindInput" : "BindOutput", this.#pointer, text(name), value);
     if (old) api.release("Value", old);
   }
 
@@ -136,9 +153,6 @@ export class Binding implements Disposable {
 
   /** Frees the binding, not the memory it is bound to. */
   [Symbol.dispose](): void {
-    const { api } = this.#session;
-    api.release("IoBinding", this.#pointer);
-    api.release("RunOptions", this.#options);
-    for (const value of this.#values.values()) api.release("Value", value);
+    this.#owned.dispose();
   }
 }
