@@ -1,5 +1,6 @@
 /** Acting and evaluating beside the learner, in every stage that learns online but `train_residual`, which has its own. */
 import assert from "node:assert/strict";
+import { Session } from "../engine/session.ts";
 import { attempt, type Conditions, digests } from "../tests/stage_context.ts";
 import { demonstrations, task, tasks, tinyBase, world } from "../tests/tabletop_subjects.ts";
 import * as pretrainPixels from "./pretrain_critic_pixels.ts";
@@ -67,7 +68,16 @@ for (
 ) {
   Deno.test(`${name} pipelined: the same bytes on one worker and two, and resumed beside an evaluation`, async () => {
     const run = await opened();
-    const straight = await run({ workers: 2 });
+    const { create } = Session, devices: unknown[] = [];
+    Session.create = (program, options) => {
+      devices.push(options?.device);
+      return create.call(Session, program, options);
+    };
+    const straight = await run({ workers: 2 }).finally(() => Session.create = create);
+    assert.ok(
+      devices.length >= 2 && devices.every((device) => device === "cpu"),
+      "a GPU is the learner's alone",
+    );
     const scratch = await Deno.makeTempDir();
     const part = await run({ interruptAt, scratch });
     const rest = await run({ checkpoint: part.checkpoints[0], scratch });
