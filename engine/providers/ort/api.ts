@@ -58,7 +58,7 @@ const ERROR_MESSAGE = 2;
 
 type Argument = bigint | number | boolean | Pointer | null | BufferSource;
 type Status = Deno.UnsafeFnPointer<{ parameters: Deno.NativeType[]; result: "pointer" }>;
-type Blockless = Deno.UnsafeFnPointer<
+type NonBlocking = Deno.UnsafeFnPointer<
   { parameters: Deno.NativeType[]; result: "pointer"; nonblocking: true }
 >;
 
@@ -76,7 +76,7 @@ export class OrtApi {
   readonly #table: Deno.UnsafePointerView;
   readonly #calls = new Map<string, Status>();
   readonly #releases = new Map<string, Deno.UnsafeFnPointer<{ parameters: ["pointer"]; result: "void" }>>();
-  readonly #later: Blockless;
+  readonly #nonBlocking: NonBlocking;
   readonly #message: Deno.UnsafeFnPointer<{ parameters: ["pointer"]; result: "pointer" }>;
 
   /**
@@ -107,7 +107,7 @@ export class OrtApi {
       result: "pointer",
     });
     const [place, ...parameters] = calls.RunWithBinding;
-    this.#later = new Deno.UnsafeFnPointer(this.#entry(place), {
+    this.#nonBlocking = new Deno.UnsafeFnPointer(this.#entry(place), {
       parameters: parameters as Deno.NativeType[],
       result: "pointer",
       nonblocking: true,
@@ -134,8 +134,8 @@ export class OrtApi {
   }
 
   /** RunWithBinding on another thread: this one stays free. Nothing that is bound may be touched meanwhile. */
-  async runLater(...given: Argument[]): Promise<void> {
-    this.#check(await (this.#later.call as (...given: unknown[]) => Promise<Pointer | null>)(...given));
+  async runNonBlocking(...given: Argument[]): Promise<void> {
+    this.#check(await (this.#nonBlocking.call as (...given: unknown[]) => Promise<Pointer | null>)(...given));
   }
 
   /** Calls a function whose last argument takes the pointer it makes. */

@@ -25,7 +25,7 @@ function openCudart() {
     cudaMemcpyAsync: { parameters: ["u64", "u64", "usize", "i32", "pointer"], result: "i32" },
     cudaStreamCreateWithFlags: { parameters: ["buffer", "u32"], result: "i32" },
     cudaStreamSynchronize: { parameters: ["pointer"], result: "i32" },
-    finishLater: {
+    finishNonBlocking: {
       name: "cudaStreamSynchronize",
       parameters: ["pointer"],
       result: "i32",
@@ -146,7 +146,7 @@ export class Gpu {
 
   /** Waits until all work is done; this thread is free meanwhile. */
   async finished(): Promise<void> {
-    this.#check("run on the GPU", await this.#cudart.finishLater(this.stream));
+    this.#check("run on the GPU", await this.#cudart.finishNonBlocking(this.stream));
   }
 
   /** Bytes of the GPU's memory that nobody uses, and all it has. */

@@ -27,7 +27,7 @@ class DeviceState implements Carrier {
   readonly #gpu: Gpu;
   readonly #owned: DisposableStack;
   readonly #layouts: Readonly<Record<"state" | "batch" | "metrics", Layout>>;
-  readonly #sides: readonly [Block, Block];
+  readonly #states: readonly [Block, Block];
   readonly #batch: Block;
   readonly #metrics: Block;
   readonly #bindings: readonly [Binding, Binding];
@@ -50,7 +50,7 @@ class DeviceState implements Carrier {
     using made = new DisposableStack();
     // All memory is there before anything is captured.
     const allocate = ({ bytes }: Layout) => gpu.allocate(bytes, made);
-    this.#sides = [allocate(layouts.state), allocate(layouts.state)];
+    this.#states = [allocate(layouts.state), allocate(layouts.state)];
     this.#batch = allocate(layouts.batch);
     this.#metrics = allocate(layouts.metrics);
     this.#waiting = gpu.allocateHost(WAITING * layouts.batch.bytes, made);
@@ -58,11 +58,15 @@ class DeviceState implements Carrier {
     this.#measured = gpu.allocateHost(WAITING * layouts.metrics.bytes, this.#room);
     this.#start(state);
     const session = made.use(openSession(gpu, step));
-    const side = (i: 0 | 1): Bound => ({ prefix: "state/", layout: layouts.state, block: this.#sides[i] });
+    const stateAt = (i: 0 | 1): Bound => ({
+      prefix: "state/",
+      layout: layouts.state,
+      block: this.#states[i],
+    });
     const direction = (from: 0 | 1, to: 0 | 1) =>
       made.use(bind(gpu, session, step, {
-        inputs: [side(from), { prefix: "batch/", layout: layouts.batch, block: this.#batch }],
-        outputs: [side(to), { prefix: "metrics/", layout: layouts.metrics, block: this.#metrics }],
+        inputs: [stateAt(from), { prefix: "batch/", layout: layouts.batch, block: this.#batch }],
+        outputs: [stateAt(to), { prefix: "metrics/", layout: layouts.metrics, block: this.#metrics }],
         graph: 1 + from,
       }));
     this.#bindings = [direction(0, 1), direction(1, 0)];
@@ -74,7 +78,7 @@ class DeviceState implements Carrier {
     const { bytes } = this.#layouts.state;
     const first = this.#gpu.allocateHost(bytes, once);
     this.#layouts.state.write(first.buffer, state);
-    this.#gpu.upload(this.#sides[0].address, first.address, bytes);
+    this.#gpu.upload(this.#states[0].address, first.address, bytes);
     this.#gpu.finish();
   }
 
@@ -93,7 +97,7 @@ class DeviceState implements Carrier {
     const address = Deno.UnsafePointer.value(
       Deno.UnsafePointer.of(value.data as Float32Array<ArrayBuffer>),
     );
-    this.#gpu.download(address, this.#sides[this.#now].address + BigInt(offset), value.data.byteLength);
+    this.#gpu.download(address, this.#states[this.#now].address + BigInt(offset), value.data.byteLength);
     this.#gpu.finish();
     return value;
   }

@@ -25,17 +25,17 @@ export function openSession(
 }
 
 /** An array that stays where it is, with the elements of `data`. */
-function still(data: Float32Array): Float32Array<ArrayBuffer> {
+function unmoved(data: Float32Array): Float32Array<ArrayBuffer> {
   if (data.byteLength >= MOVABLE && data.buffer instanceof ArrayBuffer) {
     return data as Float32Array<ArrayBuffer>;
   }
-  const copy = room(data.length);
+  const copy = zeros(data.length);
   copy.set(data);
   return copy;
 }
 
 /** Zeros that stay where they are. */
-function room(count: number): Float32Array<ArrayBuffer> {
+function zeros(count: number): Float32Array<ArrayBuffer> {
   return new Float32Array(new ArrayBuffer(Math.max(MOVABLE, 4 * count)), 0, count);
 }
 
@@ -55,13 +55,13 @@ export function load(program: Program, options: LoadOptions): Runnable {
       using binding = new Binding(session);
       const kept: Float32Array[] = []; // alive until the run is done
       inputs.forEach((name, i) => {
-        const data = still(given[name]!.data);
+        const data = unmoved(given[name]!.data);
         kept.push(data);
         binding.bind("input", session.inputs[i]!, memory(runtime, data), given[name]!.shape);
       });
       const results: Tensors = {};
       Object.entries(filled(program.outputs, updates)).forEach(([name, shape], i) => {
-        const data = room(size(shape));
+        const data = zeros(size(shape));
         results[name] = ndarray(shape, data);
         binding.bind("output", session.outputs[i]!, memory(runtime, data), shape);
       });

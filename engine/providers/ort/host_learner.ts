@@ -38,7 +38,7 @@ class HostState implements Carrier {
   readonly #runtime: Runtime;
   readonly #session: OrtSession;
   readonly #owned: DisposableStack;
-  readonly #sides: readonly [Arrays, Arrays];
+  readonly #states: readonly [Arrays, Arrays];
   readonly #bindings: readonly [Binding, Binding];
   #room: Room | undefined;
   #now: 0 | 1 = 0;
@@ -52,13 +52,13 @@ class HostState implements Carrier {
     [this.#runtime, this.#session] = [runtime, session];
     made.defer(() => this.#room?.[Symbol.dispose]());
     const layout = new Layout(under(program.inputs, "state/"));
-    this.#sides = [allocate(runtime, layout, made), allocate(runtime, layout, made)];
+    this.#states = [allocate(runtime, layout, made), allocate(runtime, layout, made)];
     made.use(session);
-    layout.write(this.#sides[0].buffer, state);
+    layout.write(this.#states[0].buffer, state);
     this.#bindings = [made.use(new Binding(session)), made.use(new Binding(session))];
     for (const from of [0, 1] as const) {
-      this.#bind(from, "input", "state/", this.#sides[from]);
-      this.#bind(from, "output", "state/", this.#sides[1 - from]!);
+      this.#bind(from, "input", "state/", this.#states[from]);
+      this.#bind(from, "output", "state/", this.#states[1 - from]!);
     }
     this.#owned = made.move();
   }
@@ -77,10 +77,10 @@ class HostState implements Carrier {
 
   get state(): Tensors {
     if (this.#read) return this.#read;
-    const side = this.#sides[this.#now];
+    const state = this.#states[this.#now];
     const copy = ({ offset, bytes, shape }: Place) =>
-      ndarray(shape, new Float32Array(side.buffer, offset, bytes / 4).slice());
-    const record: Tensors = copiedWhenRead(side.layout, copy, () => this.#read === record);
+      ndarray(shape, new Float32Array(state.buffer, offset, bytes / 4).slice());
+    const record: Tensors = copiedWhenRead(state.layout, copy, () => this.#read === record);
     return this.#read = record;
   }
 
@@ -88,7 +88,7 @@ class HostState implements Carrier {
     const { batch, metrics } = this.#roomFor(Object.values(batches)[0]!.shape[0]!);
     batch.layout.write(batch.buffer, batches);
     this.#read = undefined;
-    await this.#bindings[this.#now].runLater();
+    await this.#bindings[this.#now].runNonBlocking();
     this.#now = this.#now === 0 ? 1 : 0;
     return metrics.layout.read(metrics.buffer);
   }

@@ -147,8 +147,8 @@ export class Binding implements Disposable {
   }
 
   /** One run on another thread. Nothing bound may be touched until it is done. */
-  async runLater(): Promise<void> {
-    await this.#session.api.runLater(this.#session.pointer, this.#options, this.#pointer);
+  async runNonBlocking(): Promise<void> {
+    await this.#session.api.runNonBlocking(this.#session.pointer, this.#options, this.#pointer);
   }
 
   /** Frees the binding, not the memory it is bound to. */
