@@ -2,7 +2,6 @@
 import type { ChunkForm } from "../data/chunk_transitions.ts";
 import { chunkTransitions } from "../data/chunk_transitions.ts";
 import type { Episode } from "../data/episode.ts";
-import { decodeEpisodes } from "../data/episodes_arrow.ts";
 import { decodeNormalizations, fit, type Normalization, normalize } from "../data/normalization.ts";
 import type { Artifact } from "../lab/stage.ts";
 import { type NDArray, ndarray, type Tensors } from "../ndarray.ts";
@@ -10,13 +9,10 @@ import { residualState, type Subject } from "../policies/features.ts";
 import type { Stream } from "../random.ts";
 import { observationAt, subjectOf } from "./recording.ts";
 import type { Lane } from "./rollout.ts";
+import { readEpisodes } from "./stored_episodes.ts";
 import { gather } from "./update_loop.ts";
 
-/** All episodes of some artifacts, in their order. */
-export async function readEpisodes(artifacts: readonly Artifact[]): Promise<Episode[]> {
-  const files = await Promise.all(artifacts.map(({ path }) => Deno.readFile(path)));
-  return files.flatMap((bytes) => decodeEpisodes(bytes));
-}
+export { readEpisodes };
 
 /** What a critic on chunks sees of an episode, unnormalised, [T, S]: the state of residual learners at a chunk's start. */
 function rawStates(episode: Episode, tasks: readonly string[]): NDArray {

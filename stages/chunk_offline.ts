@@ -6,8 +6,9 @@ import { compileUpdate } from "../engine/program.ts";
 import type { StageContext } from "../lab/stage.ts";
 import { stream } from "../random.ts";
 import type { ChunkLearner } from "../rl/qc.ts";
-import { chunkScale, readEpisodes } from "./chunk_data.ts";
+import { chunkScale } from "./chunk_data.ts";
 import { bufferOf, type ChunkMethod, drawBatches, readUnits, sizesOf } from "./chunk_training.ts";
+import { readEpisodes } from "./stored_episodes.ts";
 import { learn } from "./update_loop.ts";
 
 /** Units of the flow; rollouts with successes and failures; demonstrations, which may be none. */

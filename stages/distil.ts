@@ -3,12 +3,13 @@
  * The same stage on the base's own successes is the self-bootstrapping control.
  */
 import { z } from "zod";
-import { decodeEpisodes } from "../data/episodes_arrow.ts";
 import type { Artifact, StageContext } from "../lab/stage.ts";
 import * as flow from "../policies/flow.ts";
 import { sizesOf } from "../policies/policy.ts";
 import { readPolicy } from "./chunked_base.ts";
-import { trainFlow, writePolicy } from "./flow_training.ts";
+import { trainFlow } from "./flow_training.ts";
+import { readEpisodes } from "./stored_episodes.ts";
+import { outputs, writePolicy } from "./trained_policy.ts";
 import { windows } from "./windows.ts";
 
 /** Where the stage's code starts. */
@@ -20,13 +21,7 @@ export const inputs = {
   episodes: "episodes[]",
   demonstrations: "episodes[]",
 } as const;
-/** Averaged weights, the same units, both as an ONNX program for one row, and the losses. */
-export const outputs = {
-  weights: "weights",
-  normalization: "normalization",
-  policy: "policy",
-  losses: "metrics",
-} as const;
+export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
@@ -34,11 +29,6 @@ export const parameters = z.strictObject({
   demonstrationShare: z.number().min(0).max(0.9).describe("share of each batch from the demonstrations"),
   flow: flow.hyperparameters,
 });
-
-async function read(artifacts: readonly Artifact[]) {
-  const files = await Promise.all(artifacts.map(({ path }) => Deno.readFile(path)));
-  return files.flatMap((bytes) => decodeEpisodes(bytes));
-}
 
 /** Fine-tunes the policy; its units stay. */
 export async function run(
@@ -48,7 +38,7 @@ export async function run(
   const { weights: start, normalization } = await readPolicy(input.weights, input.normalization);
   const sizes = sizesOf(start, normalization);
   const cut = async (artifacts: readonly Artifact[]) =>
-    windows(await read(artifacts), { order: tasks, horizon: sizes.horizon });
+    windows(await readEpisodes(artifacts), { order: tasks, horizon: sizes.horizon });
   const sets = [
     ...(demonstrationShare > 0
       ? [{ windows: await cut(input.demonstrations), share: demonstrationShare }]
@@ -62,5 +52,5 @@ export async function run(
     hyperparameters: h,
     sizes,
   });
-  await writePolicy(context.output, normalization, trained);
+  await writePolicy(context.output, { ...trained, normalization });
 }

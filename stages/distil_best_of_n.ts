@@ -14,10 +14,12 @@ import { FlowPolicy, sizesOf } from "../policies/policy.ts";
 import { stream } from "../random.ts";
 import { argmax, scoring } from "../rl/best_of_n.ts";
 import { ChunkScorer } from "./best_of_n_lanes.ts";
-import { chunkStates, readEpisodes, readScale } from "./chunk_data.ts";
+import { chunkStates, readScale } from "./chunk_data.ts";
 import { readPolicy } from "./chunked_base.ts";
-import { trainFlow, writePolicy } from "./flow_training.ts";
+import { trainFlow } from "./flow_training.ts";
 import { observationAt, subjectOf } from "./recording.ts";
+import { readEpisodes } from "./stored_episodes.ts";
+import { outputs, writePolicy } from "./trained_policy.ts";
 import type { Windows } from "./windows.ts";
 
 /** Where the stage's code starts. */
@@ -30,13 +32,7 @@ export const inputs = {
   scale: "normalization",
   episodes: "episodes[]",
 } as const;
-/** Averaged weights, the same units, both as an ONNX program for one row, and the losses. */
-export const outputs = {
-  weights: "weights",
-  normalization: "normalization",
-  policy: "policy",
-  losses: "metrics",
-} as const;
+export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
@@ -65,7 +61,7 @@ export async function run(
     hyperparameters: h,
     sizes: sizesOf(weights, normalization),
   });
-  await writePolicy(context.output, normalization, trained);
+  await writePolicy(context.output, { ...trained, normalization });
 }
 
 /** The best of N proposals at every `stride`-th state; the noise of a state depends on its number alone. */

@@ -1,5 +1,5 @@
 /** Gradient steps of a flow policy on windows of episodes, with progress and checkpoints: cloning and distillation. */
-import { encodeNormalizations, normalize } from "../data/normalization.ts";
+import { normalize } from "../data/normalization.ts";
 import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.ts";
 import { encodeTable } from "../data/table.ts";
 import { Learner } from "../engine/learner.ts";
@@ -23,6 +23,16 @@ export interface LossRow {
   readonly loss: number;
 }
 
+/** A trained flow policy. */
+export interface TrainedFlow {
+  /** Averaged weights. */
+  readonly weights: Tensors;
+  /** Them and their units as a program for one row. */
+  readonly onnx: Uint8Array;
+  /** An encoded table of `LossRow`. */
+  readonly losses: Uint8Array;
+}
+
 /** The rows of `x` at `indices`, [n, ...]. */
 function rows(x: NDArray, indices: Int32Array, out: Float32Array): void {
   const width = x.data.length / x.shape[0]!;
@@ -32,7 +42,7 @@ function rows(x: NDArray, indices: Int32Array, out: Float32Array): void {
 }
 
 /**
- * Trains from `initial` (a learner state of `flow.initialize` or `flow.fineTune`) and returns the averaged weights.
+ * Trains from `initial` (a learner state of `flow.initialize` or `flow.fineTune`) and returns what it became.
  *
  * `share` is the part of each batch drawn from a set of windows; the last set takes the rest.
  */
@@ -45,7 +55,7 @@ export async function trainFlow(
     hyperparameters: flow.Hyperparameters;
     sizes: flow.Sizes;
   },
-): Promise<{ weights: Tensors; losses: readonly LossRow[] }> {
+): Promise<TrainedFlow> {
   const data = sets.map(({ windows, share }) => ({
     share,
     features: normalize(normalization.features, windows.features),
@@ -112,25 +122,13 @@ export async function trainFlow(
     }
     if (context.checkpoint.due()) await save();
   }
-  return { weights: flow.acting(learner.state), losses: progress.losses };
-}
-
-/** Where a trained flow policy goes: the outputs that cloning and distillation have in common. */
-type PolicyOutput = Readonly<
-  Record<"weights" | "normalization" | "policy" | "losses", { write(bytes: Uint8Array): Promise<void> }>
->;
-
-/** Writes averaged weights, their units, both as an ONNX program for one row, and the losses. */
-export async function writePolicy(
-  output: PolicyOutput,
-  { features, actions }: PolicyNormalization,
-  { weights, losses }: { readonly weights: Tensors; readonly losses: readonly LossRow[] },
-): Promise<void> {
-  await output.weights.write(encodeSafetensors(weights));
-  await output.normalization.write(encodeNormalizations({ features, actions }));
-  await output.policy.write(exportPolicy(weights, { features, actions }, 1).onnx);
-  await output.losses.write(encodeTable({
-    gradient_steps: Int32Array.from(losses, (row) => row.gradient_steps),
-    loss: Float64Array.from(losses, (row) => row.loss),
-  }));
+  const weights = flow.acting(learner.state), { losses } = progress;
+  return {
+    weights,
+    onnx: exportPolicy(weights, normalization, 1).onnx,
+    losses: encodeTable({
+      gradient_steps: Int32Array.from(losses, (row) => row.gradient_steps),
+      loss: Float64Array.from(losses, (row) => row.loss),
+    }),
+  };
 }

@@ -9,8 +9,9 @@ import { ndarray } from "../ndarray.ts";
 import { part } from "../nn/weights.ts";
 import { stream } from "../random.ts";
 import * as brief from "../rl/chunk_brief.ts";
-import { chunkData, drawRows, mixture, readEpisodes } from "./chunk_data.ts";
+import { chunkData, drawRows, mixture } from "./chunk_data.ts";
 import { readPolicy } from "./chunked_base.ts";
+import { readEpisodes } from "./stored_episodes.ts";
 import { gather, learn } from "./update_loop.ts";
 import { windows } from "./windows.ts";
 

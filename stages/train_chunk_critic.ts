@@ -7,15 +7,8 @@ import type { StageContext } from "../lab/stage.ts";
 import { part } from "../nn/weights.ts";
 import { stream } from "../random.ts";
 import * as iql from "../rl/iql.ts";
-import {
-  chunkData,
-  chunkScale,
-  chunkStates,
-  drawRows,
-  mixture,
-  readEpisodes,
-  transitionsAt,
-} from "./chunk_data.ts";
+import { chunkData, chunkScale, chunkStates, drawRows, mixture, transitionsAt } from "./chunk_data.ts";
+import { readEpisodes } from "./stored_episodes.ts";
 import { learn } from "./update_loop.ts";
 
 /** Where the stage's code starts. */

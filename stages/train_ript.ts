@@ -1,8 +1,7 @@
 /** RIPT, training: passes of PPO over a round's rollouts of a Laplace policy. */
 import { z } from "zod";
 import { decodeEpisodes } from "../data/episodes_arrow.ts";
-import { encodeNormalizations, normalize } from "../data/normalization.ts";
-import { encodeSafetensors } from "../data/safetensors.ts";
+import { normalize } from "../data/normalization.ts";
 import { compile, compileUpdate } from "../engine/program.ts";
 import { Session } from "../engine/session.ts";
 import { constant } from "../engine/trace.ts";
@@ -14,19 +13,14 @@ import { stream } from "../random.ts";
 import * as ppo from "../rl/ppo.ts";
 import { readPolicy } from "./chunked_base.ts";
 import { executedWindows } from "./executed_windows.ts";
+import { outputs, writePolicy } from "./trained_policy.ts";
 import { gather, learn } from "./update_loop.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
 /** The policy that collected and its units, and its rollouts with advantages. */
 export const inputs = { weights: "weights", normalization: "normalization", episodes: "episodes" } as const;
-/** Weights that act, the same units, both as an ONNX program for one row, and the losses. */
-export const outputs = {
-  weights: "weights",
-  normalization: "normalization",
-  policy: "policy",
-  losses: "metrics",
-} as const;
+export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
@@ -88,9 +82,6 @@ export async function run(
       };
     },
   });
-  const trained = acting(state);
-  await context.output.weights.write(encodeSafetensors(trained));
-  await context.output.normalization.write(encodeNormalizations({ ...normalization }));
-  await context.output.policy.write(exportLaplace(trained, normalization, 1).onnx);
-  await context.output.losses.write(metrics);
+  const trained = acting(state), { onnx } = exportLaplace(trained, normalization, 1);
+  await writePolicy(context.output, { weights: trained, normalization, onnx, losses: metrics });
 }

@@ -3,21 +3,17 @@
  * policy; or, with successes alone and β = 0, the control that clones them.
  */
 import { z } from "zod";
-import { encodeNormalizations, normalize } from "../data/normalization.ts";
-import { encodeSafetensors } from "../data/safetensors.ts";
 import { decodeTable, numbers } from "../data/table.ts";
-import { compileUpdate } from "../engine/program.ts";
 import type { Artifact, StageContext } from "../lab/stage.ts";
 import { ndarray } from "../ndarray.ts";
-import { acting } from "../nn/parameter_groups.ts";
-import { drawTimes } from "../policies/flow.ts";
-import { exportPolicy, sizesOf } from "../policies/policy.ts";
+import { sizesOf } from "../policies/policy.ts";
 import * as awr from "../rl/awr.ts";
-import { updateShapes } from "../rl/weighted_flow.ts";
-import { drawRows, mixture, readEpisodes } from "./chunk_data.ts";
+import { drawRows, mixture } from "./chunk_data.ts";
 import { readPolicy } from "./chunked_base.ts";
 import { executedWindows } from "./executed_windows.ts";
-import { gather, learn } from "./update_loop.ts";
+import { trainOnWindows } from "./rollout_flow_training.ts";
+import { readEpisodes } from "./stored_episodes.ts";
+import { outputs } from "./trained_policy.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;
@@ -32,13 +28,7 @@ export const inputs = {
   demonstrations: "episodes[]",
   advantages: "metrics[]",
 } as const;
-/** Weights that act, the same units, both as an ONNX program for one row, and the losses. */
-export const outputs = {
-  weights: "weights",
-  normalization: "normalization",
-  policy: "policy",
-  losses: "metrics",
-} as const;
+export { outputs };
 
 /** What the stage is told. */
 export const parameters = z.strictObject({
@@ -53,12 +43,12 @@ export async function run(
   context: StageContext<typeof inputs, typeof outputs, z.output<typeof parameters>>,
 ): Promise<void> {
   const { input, parameters: { tasks, keep, demonstrationShare, learner: h } } = context;
-  const { weights, normalization } = await readPolicy(input.weights, input.normalization);
-  const sizes = sizesOf(weights, normalization);
+  const policy = await readPolicy(input.weights, input.normalization);
+  const { horizon } = sizesOf(policy.weights, policy.normalization);
   const rolled = await readEpisodes(input.episodes);
   const episodes = [...rolled, ...await readEpisodes(input.demonstrations)];
   const even = episodes.map((episode) => ({ ...episode, tags: { ...episode.tags, advantage: 0 } }));
-  const cut = executedWindows(even, { order: tasks, horizon: sizes.horizon, stride: 1 });
+  const cut = executedWindows(even, { order: tasks, horizon, stride: 1 });
   const scored = await advantagesOf(input.advantages, cut.weight.shape[0]!);
   const kept = episodes.flatMap(({ length, success }) =>
     Array<boolean>(length).fill(keep === "all" || success)
@@ -66,31 +56,14 @@ export async function run(
   const rows = Int32Array.from(kept.keys()).filter((row) => kept[row] && scored.valid[row]);
   const boundary = rolled.reduce((sum, { length }) => sum + length, 0);
   const from = mixture(rows, boundary, demonstrationShare);
-  const features = normalize(normalization.features, cut.features);
-  const chunks = normalize(normalization.actions, cut.chunks);
-  const initial = awr.initialize(weights, h);
-  const { state, metrics } = await learn(context, {
-    program: compileUpdate(awr.update(h), updateShapes(initial, sizes, h)),
-    initial,
+  const advantage = ndarray([scored.advantage.length], scored.advantage);
+  await trainOnWindows(context, policy, { ...cut, advantage }, {
+    initialize: (weights) => awr.initialize(weights, h),
+    update: awr.update(h),
     steps: h.steps,
-    batches(calls, _, { rows: draws, noise }) {
-      const rows = drawRows(draws, from, calls, h.batch);
-      const actions = gather(chunks, rows, calls);
-      return {
-        features: gather(features, rows, calls),
-        actions,
-        weight: gather(cut.weight, rows, calls),
-        advantage: gather(ndarray([scored.advantage.length], scored.advantage), rows, calls),
-        noise: ndarray(actions.shape, noise.fillNormal(new Float32Array(actions.data.length))),
-        time: ndarray([calls, h.batch], drawTimes(noise, new Float32Array(calls * h.batch))),
-      };
-    },
+    batch: h.batch,
+    draw: (draws, calls) => drawRows(draws, from, calls, h.batch),
   });
-  const trained = acting(state);
-  await context.output.weights.write(encodeSafetensors(trained));
-  await context.output.normalization.write(encodeNormalizations({ ...normalization }));
-  await context.output.policy.write(exportPolicy(trained, normalization, 1).onnx);
-  await context.output.losses.write(metrics);
 }
 
 /** Advantages of `count` chunks and which of them are valid; without a table all are valid and none stands out. */

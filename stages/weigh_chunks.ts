@@ -11,7 +11,8 @@ import type { StageContext } from "../lab/stage.ts";
 import { ndarray } from "../ndarray.ts";
 import { shapesOf } from "../nn/weights.ts";
 import * as iql from "../rl/iql.ts";
-import { type ChunkData, chunkData, chunkStates, readEpisodes, readScale } from "./chunk_data.ts";
+import { type ChunkData, chunkData, chunkStates, readScale } from "./chunk_data.ts";
+import { readEpisodes } from "./stored_episodes.ts";
 
 /** Where the stage's code starts. */
 export const entry = import.meta.url;

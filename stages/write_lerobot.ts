@@ -5,7 +5,6 @@
  */
 import { z } from "zod";
 import type { Episode } from "../data/episode.ts";
-import { decodeEpisodes } from "../data/episodes_arrow.ts";
 import type { FrameColumn } from "../data/lerobot_frames.ts";
 import { LeRobotWriter } from "../data/lerobot_write.ts";
 import type { EmbeddedImage } from "../data/parquet_write.ts";
@@ -19,6 +18,7 @@ import { type ChunkAdvantages, weightFeatures, weightFrames, weighting } from ".
 import { mirrored, resizeWithPad } from "../policies/resize_with_pad.ts";
 import { observationRow } from "./recording.ts";
 import { type Actor, rollout } from "./rollout.ts";
+import { readEpisodes } from "./stored_episodes.ts";
 import { openWorld, type World, world as settings } from "./world.ts";
 
 /** Where the stage's code starts. */
@@ -64,7 +64,7 @@ export async function run(
   const { world: where, quantiles, weights, pictures, lanes, made } = context.parameters;
   const { hybrid, demonstrations, advantages, policy, residuals, checkpoint } = context.input;
   const shownBy = (episode: Episode) => ({ ...episode, tags: { ...episode.tags, advantage: 1 } });
-  const episodes = [...await read(hybrid), ...(await read(demonstrations)).map(shownBy)];
+  const episodes = [...await readEpisodes(hybrid), ...(await readEpisodes(demonstrations)).map(shownBy)];
   const chunks = await chunksOf(advantages, episodes);
   const evaluated = episodes.find(({ split }) => split === "evaluation");
   if (evaluated) {
@@ -113,11 +113,6 @@ export async function run(
   remove(path);
   packTar(folder, path);
   await context.output.dataset.write({ path });
-}
-
-async function read(artifacts: readonly Artifact[]): Promise<Episode[]> {
-  const files = await Promise.all(artifacts.map(({ path }) => Deno.readFile(path)));
-  return files.flatMap((bytes) => decodeEpisodes(bytes));
 }
 
 /** The advantages of each episode's chunks, where there are such. */
