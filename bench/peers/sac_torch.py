@@ -1,7 +1,7 @@
-"""The update of ../sac_update.ts in PyTorch, eager, with its fused AdamW.
+"""The update of ../sac_update.ts in PyTorch, eager, with its fused AdamW for the networks; the temperature steps by hand.
 
-Usage: sac_torch.py THREADS [cpu|cuda]. Prints "ready"; then, for each line with a number n on standard input, runs n updates and
-prints their mean time in milliseconds.
+Usage: sac_torch.py THREADS [cpu|cuda]. Prints "ready"; then, for each line with a number n on standard input, runs n
+updates and prints their mean time in milliseconds.
 """
 
 import math
@@ -31,10 +31,9 @@ class Learner:
         self.targets.load_state_dict(self.critics.state_dict())
         self.targets.requires_grad_(False)
         self.actor = network(2 * ACTION)
-        self.log_alpha = torch.zeros((), requires_grad=True)
+        self.log_alpha = torch.zeros(())
         self.critic_optimizer = torch.optim.AdamW(self.critics.parameters(), lr=RATE, fused=True)
         self.actor_optimizer = torch.optim.AdamW(self.actor.parameters(), lr=RATE, fused=True)
-        self.alpha_optimizer = torch.optim.AdamW([self.log_alpha], lr=RATE, weight_decay=0, fused=True)
 
     def act(self, state, base):
         mean, log_deviation = self.actor(torch.cat([state, base], 1)).chunk(2, 1)
@@ -57,7 +56,7 @@ class Learner:
         optimizer.step()
 
     def update(self, b):
-        alpha = self.log_alpha.detach().exp()
+        alpha = self.log_alpha.exp()
         with torch.no_grad():
             action, log_density = self.act(b["next_state"], b["next_base"])
             least = torch.minimum(*self.values(self.targets, b["next_state"], action))
@@ -71,10 +70,8 @@ class Learner:
         self.step(self.actor_optimizer, self.actor, (alpha * log_density - least).mean())
         self.critics.requires_grad_(True)
 
-        self.alpha_optimizer.zero_grad()
-        (-self.log_alpha.exp() * (log_density.detach().mean() - ACTION)).backward()
-        self.alpha_optimizer.step()
         with torch.no_grad():
+            self.log_alpha -= RATE * alpha * (ACTION - log_density.mean())
             torch._foreach_lerp_(list(self.targets.parameters()), list(self.critics.parameters()), TAU)
 
 
