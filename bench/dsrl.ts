@@ -5,7 +5,6 @@
  *
  *     deno run -A bench/dsrl.ts [--peers PYTHON] [--json] [--threads 2] [--rounds 10]
  */
-import { parseArgs } from "node:util";
 import dsrlNaTabletop from "../experiments/dsrl_na_tabletop.ts";
 import dsrlTabletop from "../experiments/dsrl_tabletop.ts";
 import { Learner } from "../engine/learner.ts";
@@ -19,7 +18,9 @@ import { stream } from "../random.ts";
 import * as dsrl from "../rl/dsrl.ts";
 import * as na from "../rl/dsrl_na.ts";
 import { chunkNoise, executedPart } from "../rl/steering_noise.ts";
-import { type Contestant, median, type Peer, peer, race } from "./race.ts";
+import { command, count, flag, text } from "./command.ts";
+import { machine } from "./machine.ts";
+import { type Contestant, everyCore, median, peer, race, ratio, timed } from "./race.ts";
 
 const UPDATES = 20;
 const [FEATURES, HORIZON, ACTION, EXECUTE] = [20, 16, 7, 8];
@@ -60,11 +61,7 @@ async function updates(
 ): Promise<Contestant> {
   const learner = await Learner.create(program, state, { threads });
   const batches = drawn(batch, UPDATES / perIteration);
-  return async () => {
-    const start = performance.now();
-    await learner.update(batches);
-    return (performance.now() - start) / UPDATES;
-  };
+  return timed(() => learner.update(batches), UPDATES);
 }
 
 function sac(sizes: typeof TABLETOP, values: Record<string, unknown>, threads: number): Promise<Contestant> {
@@ -118,46 +115,37 @@ async function denoising(threads: number): Promise<Contestant> {
       [name, { data }],
     ) => [name, ndarray([256, data.length / 256], data)]),
   );
-  return async () => {
-    const start = performance.now();
+  return timed(async () => {
     for (let i = 0; i < UPDATES; i++) await session.run(arrays);
-    return (performance.now() - start) / UPDATES;
-  };
+  }, UPDATES);
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      peers: { type: "string" },
-      json: { type: "boolean", default: false },
-      threads: { type: "string", default: "2" },
-      rounds: { type: "string", default: "10" },
-    },
-  });
-  const [threads, rounds] = [Number(values.threads), Number(values.rounds)];
+const options = { peers: text(), json: flag(), threads: count(2), rounds: count(10) };
+
+await command(options, async ({ peers, json, threads, rounds }) => {
   const ours: Record<string, Contestant> = {
     tabletop: await sac(TABLETOP, overridden(dsrlTabletop.overrides, "learner"), threads),
     published: await sac(PUBLISHED, {}, threads),
     na: await aliased(threads),
     denoising: await denoising(threads),
   };
-  const contestants = { ...ours }, peers: Peer[] = [];
-  for (const variant of values.peers ? ["tabletop", "published", "na"] : []) {
+  const contestants = { ...ours };
+  const withJax = peers !== undefined && everyCore("dsrl_jax", threads);
+  await using started = new AsyncDisposableStack();
+  for (const variant of peers ? ["tabletop", "published", "na"] : []) {
     for (const name of ["torch", "jax"]) {
-      const process = await peer(values.peers!, `dsrl_${name}`, threads, UPDATES, [variant]);
-      contestants[`${variant} ${name}`] = process;
-      peers.push(process);
+      if (name === "jax" && !withJax) continue;
+      const process = await peer(peers!, `dsrl_${name}`, threads, UPDATES, [variant]);
+      contestants[`${variant} ${name}`] = started.use(process);
     }
   }
   const times = await race(contestants, rounds);
-  for (const process of peers) await process.end();
   const report = Object.entries(times).map(([name, list]) => {
     const mine = times[name.split(" ")[0]!]!;
-    const ratio = name.includes(" ") ? median(mine.map((ms, round) => ms / list[round]!)) : null;
-    return { name, ms: median(list), ratio };
+    return { name, ms: median(list), ratio: name.includes(" ") ? ratio(mine, list) : null };
   });
-  if (values.json) {
-    console.log(JSON.stringify(report));
+  if (json) {
+    console.log(JSON.stringify({ machine: await machine(), threads, rounds, report }));
     return;
   }
   console.log(`one DSRL update, ${threads} threads, medians of ${rounds} interleaved rounds`);
@@ -165,7 +153,4 @@ async function main(): Promise<void> {
     const compared = ratio === null ? "" : `   ours / it: ${ratio.toFixed(3)}`;
     console.log(`${name.padEnd(20)} ${ms.toFixed(2).padStart(7)} ms${compared}`);
   }
-}
-
-await main();
-Deno.exit(0); // the runtime's pool would keep the process for a while
+});

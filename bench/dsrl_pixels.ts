@@ -6,8 +6,9 @@
  *
  *     deno run -A bench/dsrl_pixels.ts [--peers PYTHON] [--json] [--threads 2] [--rounds 6]
  */
-import { parseArgs } from "node:util";
-import { type Contestant, median, type Peer, peer, race } from "./race.ts";
+import { command, count, flag, text } from "./command.ts";
+import { machine } from "./machine.ts";
+import { type Contestant, median, peer, race, ratio, timed } from "./race.ts";
 import { Learner } from "../engine/learner.ts";
 import { compileUpdate, type Program } from "../engine/program.ts";
 import type { Shapes } from "../engine/trace.ts";
@@ -41,11 +42,7 @@ async function contestant(
   threads: number,
 ): Promise<Contestant> {
   const learner = await Learner.create(program, state, { threads }), given = batches(batch);
-  return async () => {
-    const start = performance.now();
-    await learner.update(given);
-    return performance.now() - start;
-  };
+  return timed(() => learner.update(given));
 }
 
 function fromPixels(threads: number, colorJitter: boolean): Promise<Contestant> {
@@ -60,40 +57,28 @@ function fromStates(threads: number): Promise<Contestant> {
   return contestant(compileUpdate(dsrl.update(h), shapes), state, shapes.batch, threads);
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      peers: { type: "string" },
-      json: { type: "boolean", default: false },
-      threads: { type: "string", default: "2" },
-      rounds: { type: "string", default: "6" },
-    },
-  });
-  const threads = Number(values.threads), rounds = Number(values.rounds);
+const options = { peers: text(), json: flag(), threads: count(2), rounds: count(6) };
+
+await command(options, async ({ peers, json, threads, rounds }) => {
   const contestants: Record<string, Contestant> = {
     pixels: await fromPixels(threads, false),
     "pixels, jitter": await fromPixels(threads, true),
     states: await fromStates(threads),
   };
-  let torch: Peer | undefined;
-  if (values.peers) {
-    contestants["torch pixels"] = torch = await peer(values.peers, "dsrl_pixels_torch", threads, 1);
-  }
+  await using torch = peers === undefined ? null : await peer(peers, "dsrl_pixels_torch", threads, 1);
+  if (torch) contestants["torch pixels"] = torch;
   const times = await race(contestants, rounds);
-  await torch?.end();
   const ms = Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
-  const ratio = times["torch pixels"] &&
-    median(times["pixels"]!.map((ms, round) => ms / times["torch pixels"]![round]!));
-  if (values.json) {
-    console.log(JSON.stringify({ ms, ratio }));
+  const overTorch = times["torch pixels"] && ratio(times["pixels"]!, times["torch pixels"]);
+  if (json) {
+    console.log(JSON.stringify({ machine: await machine(), threads, rounds, ms, ratio: overTorch }));
     return;
   }
   console.log(`one DSRL-SAC update, ${threads} threads, medians of ${rounds} interleaved rounds`);
   for (const [name, value] of Object.entries(ms)) {
-    const text = name === "pixels" && ratio !== undefined ? `   ours / PyTorch: ${ratio.toFixed(3)}` : "";
+    const text = name === "pixels" && overTorch !== undefined
+      ? `   ours / PyTorch: ${overTorch.toFixed(3)}`
+      : "";
     console.log(`${name.padEnd(16)} ${value.toFixed(1).padStart(8)} ms${text}`);
   }
-}
-
-await main();
-Deno.exit(0); // the runtime's pool would keep the process for a while
+});

@@ -5,9 +5,10 @@
  *
  *     deno run -A bench/encoder.ts [--peers PYTHON] [--json] [--threads 2] [--rounds 10]
  */
-import { parseArgs } from "node:util";
 import { mul, type Scalar, sub, sum, type Tensor } from "@tensorflow/tfjs-core";
-import { type Contestant, median, type Peer, peer, race } from "./race.ts";
+import { command, count, flag, text } from "./command.ts";
+import { machine } from "./machine.ts";
+import { type Contestant, median, peer, race, ratio, timed } from "./race.ts";
 import { valueAndGradients, type Weights } from "../engine/differentiate.ts";
 import { Learner } from "../engine/learner.ts";
 import { compile, compileUpdate } from "../engine/program.ts";
@@ -56,24 +57,9 @@ async function once(
   return timed(() => session.run(inputs));
 }
 
-function timed(run: () => Promise<unknown>): Contestant {
-  return async () => {
-    const start = performance.now();
-    await run();
-    return performance.now() - start;
-  };
-}
+const options = { peers: text(), json: flag(), threads: count(2), rounds: count(10) };
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      peers: { type: "string" },
-      json: { type: "boolean", default: false },
-      threads: { type: "string", default: "2" },
-      rounds: { type: "string", default: "10" },
-    },
-  });
-  const threads = Number(values.threads), rounds = Number(values.rounds);
+await command(options, async ({ peers, json, threads, rounds }) => {
   const crops = ndarray([BATCH, cropNumbers]), jitters = ndarray([BATCH, jitterNumbers]);
   drawCrops(draw, crops.data);
   drawJitters(draw, jitters.data);
@@ -87,25 +73,20 @@ async function main(): Promise<void> {
     crop: await once(crop, { pictures, crops }, threads),
     jitter: await once(jitter, { pictures, jitters }, threads),
   };
-  const peers: Peer[] = [];
-  if (values.peers) {
-    for (const [name, more] of [["torch step", []], ["torch forward", ["forward"]]] as const) {
-      const process = await peer(values.peers, "encoder_torch", threads, 1, more);
-      contestants[name] = process;
-      peers.push(process);
-    }
+  await using started = new AsyncDisposableStack();
+  for (const [name, more] of peers ? [["torch step", []], ["torch forward", ["forward"]]] as const : []) {
+    contestants[name] = started.use(await peer(peers!, "encoder_torch", threads, 1, more));
   }
   const times = await race(contestants, rounds);
-  for (const process of peers) await process.end();
   const ms = Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
   const ratios = Object.fromEntries(
     Object.keys(times).filter((name) => `torch ${name}` in times).map((name) => [
       name,
-      median(times[name]!.map((ms, round) => ms / times[`torch ${name}`]![round]!)),
+      ratio(times[name]!, times[`torch ${name}`]!),
     ]),
   );
-  if (values.json) {
-    console.log(JSON.stringify({ ms, ratios }));
+  if (json) {
+    console.log(JSON.stringify({ machine: await machine(), threads, rounds, ms, ratios }));
     return;
   }
   console.log(`${BATCH} pictures of ${EDGE} x ${EDGE}, ${threads} threads, medians of ${rounds} rounds`);
@@ -113,7 +94,4 @@ async function main(): Promise<void> {
     const ratio = name in ratios ? `   ours / PyTorch: ${ratios[name]!.toFixed(3)}` : "";
     console.log(`${name.padEnd(16)} ${value.toFixed(1).padStart(7)} ms${ratio}`);
   }
-}
-
-await main();
-Deno.exit(0); // the runtime's pool would keep the process for a while
+});

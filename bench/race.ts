@@ -3,16 +3,13 @@
 /** Something timed: runs once and returns its milliseconds. */
 export type Contestant = () => Promise<number>;
 
-/** A Python process that times itself. */
-export type Peer = Contestant & {
-  /** Ends the process. */
-  end(): Promise<void>;
-};
+/** A Python process that times itself; disposing ends it. */
+export type Peer = Contestant & AsyncDisposable;
 
 /**
  * Starts peers/SCRIPT.py. It prints "ready"; then, for each line with a number n, the mean milliseconds of n runs.
  *
- * @throws {Error} when it ends early
+ * @throws {Error} when it cannot be started or ends early, with the last line that it said
  */
 export async function peer(
   python: string,
@@ -22,42 +19,81 @@ export async function peer(
   more: readonly string[] = [],
 ): Promise<Peer> {
   const path = new URL(`./peers/${script}.py`, import.meta.url).pathname;
-  const process = new Deno.Command(python, {
-    args: [path, String(threads), ...more],
-    stdin: "piped",
-    stdout: "piped",
-  })
-    .spawn();
+  const process = start(python, [path, String(threads), ...more]);
   const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const said = new Response(process.stderr).text();
   const input = process.stdin.getWriter();
   let buffer = "";
   const line = async () => {
     while (!buffer.includes("\n")) {
       const { value, done } = await lines.read();
-      if (done) throw new Error(`Cannot time ${script}.py: it ended early`);
+      if (done) {
+        const reason = (await said).trim().split("\n").at(-1) || "it ended early";
+        throw new Error(`Cannot time ${script}.py: ${reason}`);
+      }
       buffer += value;
     }
     const [first, ...rest] = buffer.split("\n");
     buffer = rest.join("\n");
     return first!;
   };
-  if (await line() !== "ready") throw new Error(`Cannot time ${script}.py: it did not say it was ready`);
-  const run = async () => {
-    await input.write(new TextEncoder().encode(`${runs}\n`));
-    return Number(await line());
+  const end = async () => {
+    await input.close().catch(() => {}); // it may have ended before
+    await lines.cancel();
+    await process.status;
   };
-  return Object.assign(run, {
-    end: async () => {
-      await input.close();
-      await process.status;
-    },
-  });
+  try {
+    const first = await line();
+    if (first !== "ready") throw new Error(`Cannot time ${script}.py: it says "${first}" instead of "ready"`);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  const run = async () => {
+    await input.write(new TextEncoder().encode(`${runs}\n`)).catch(() => {}); // an early end shows in what it says
+    const answer = await line();
+    if (!(Number(answer) > 0)) {
+      throw new Error(`Cannot time ${script}.py: it says "${answer}" instead of a time`);
+    }
+    return Number(answer);
+  };
+  return Object.assign(run, { [Symbol.asyncDispose]: end });
+}
+
+/** Whether a peer that takes every core may race on so many threads; where it may not, a line on stderr says so. */
+export function everyCore(script: string, threads: number): boolean {
+  const cores = navigator.hardwareConcurrency;
+  if (threads === cores) return true;
+  console.error(`${script}.py is left out on ${threads} of ${cores} threads: it takes every core`);
+  return false;
+}
+
+function start(python: string, args: string[]) {
+  try {
+    return new Deno.Command(python, { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+  } catch {
+    throw new Error(`Cannot start ${python}: it must be a Python that has the peers' packages`);
+  }
+}
+
+/** Times `run`, which does `count` of what is timed: milliseconds of one. */
+export function timed(run: () => Promise<unknown>, count = 1): Contestant {
+  return async () => {
+    const start = performance.now();
+    await run();
+    return (performance.now() - start) / count;
+  };
 }
 
 /** The middle of the sorted numbers, or the mean of the two in the middle. */
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+}
+
+/** The median over rounds of one contestant's time over another's. */
+export function ratio(times: readonly number[], others: readonly number[]): number {
+  return median(times.map((ms, round) => ms / others[round]!));
 }
 
 /** Milliseconds by contestant and round: all run once in every round, after one round to warm up. */

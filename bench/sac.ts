@@ -5,9 +5,10 @@
  *
  *     deno run -A bench/sac.ts [--peers PYTHON] [--json] [--threads 2] [--rounds 10]
  */
-import { parseArgs } from "node:util";
 import { concat, gather, matMul, slice, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
-import { type Contestant, median, peer, race } from "./race.ts";
+import { command, count, flag, text } from "./command.ts";
+import { machine } from "./machine.ts";
+import { type Contestant, everyCore, median, peer, race, ratio, timed } from "./race.ts";
 import { initialState, randomBatches, shapes, TABLE_5, update } from "./sac_update.ts";
 import { Learner } from "../engine/learner.ts";
 import { compile, compileUpdate } from "../engine/program.ts";
@@ -21,11 +22,7 @@ const UPDATES = 20;
 async function ours(threads: number): Promise<Contestant> {
   const learner = await Learner.create(compileUpdate(update, shapes), initialState(), { threads });
   const batches = randomBatches(UPDATES);
-  return async () => {
-    const start = performance.now();
-    await learner.update(batches);
-    return (performance.now() - start) / UPDATES;
-  };
+  return timed(() => learner.update(batches), UPDATES);
 }
 
 /** One matrix product [rows, inner] x [inner, columns] and how many of it an update has. */
@@ -77,11 +74,9 @@ async function floor(threads: number): Promise<{ run: Contestant; count: number 
   const session = await Session.create(program, { threads });
   const random = stream(2, "bench");
   const arrays = drawn(program.inputs, (out) => random.fillNormal(out));
-  const run = async () => {
-    const start = performance.now();
+  const run = timed(async () => {
     for (let i = 0; i < UPDATES; i++) await session.run(arrays);
-    return (performance.now() - start) / UPDATES;
-  };
+  }, UPDATES);
   return { run, count: list.length };
 }
 
@@ -94,32 +89,26 @@ function drawn(shapes: Shapes, fill: (out: Float32Array) => void): Tensors {
   return arrays;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      peers: { type: "string" },
-      json: { type: "boolean", default: false },
-      threads: { type: "string", default: "2" },
-      rounds: { type: "string", default: "10" },
-    },
-  });
-  const [threads, rounds] = [Number(values.threads), Number(values.rounds)];
+const options = { peers: text(), json: flag(), threads: count(2), rounds: count(10) };
+
+await command(options, async ({ peers, json, threads, rounds }) => {
   const { run: bare, count } = await floor(threads);
   const contestants: Record<string, Contestant> = { ours: await ours(threads), floor: bare };
-  const peers = [];
-  for (const name of values.peers ? ["torch", "jax"] : []) {
-    const process = await peer(values.peers!, `sac_${name}`, threads, UPDATES);
-    contestants[name] = process;
-    peers.push(process);
+  await using started = new AsyncDisposableStack();
+  for (const name of peers ? ["torch", "jax"] : []) {
+    if (name === "jax" && !everyCore("sac_jax", threads)) continue;
+    contestants[name] = started.use(await peer(peers!, `sac_${name}`, threads, UPDATES));
   }
   const times = await race(contestants, rounds);
-  for (const process of peers) await process.end();
-  const ratios: Record<string, number> = {};
-  for (const name of Object.keys(times).filter((name) => name !== "ours")) {
-    ratios[name] = median(times["ours"]!.map((ms, round) => ms / times[name]![round]!));
-  }
-  if (values.json) {
-    console.log(JSON.stringify({ ms: median(times["ours"]!), ratios }));
+  const ratios = Object.fromEntries(
+    Object.keys(times).filter((name) => name !== "ours").map((name) => [
+      name,
+      ratio(times["ours"]!, times[name]!),
+    ]),
+  );
+  if (json) {
+    const ms = median(times["ours"]!);
+    console.log(JSON.stringify({ machine: await machine(), threads, rounds, ms, ratios }));
     return;
   }
   const label: Record<string, string> = {
@@ -133,7 +122,4 @@ async function main(): Promise<void> {
     const ratio = ratios[name] === undefined ? "" : `   ours / it: ${ratios[name].toFixed(3)}`;
     console.log(`${label[name]!.padEnd(28)} ${median(list).toFixed(2).padStart(7)} ms${ratio}`);
   }
-}
-
-await main();
-Deno.exit(0); // the runtime's pool would keep the process for a while
+});

@@ -5,8 +5,9 @@
  *
  *     deno run -A bench/sac_devices.ts [--device cuda] [--peers PYTHON] [--threads 2] [--rounds 10] [--updates 10000] [--json]
  */
-import { parseArgs } from "node:util";
-import { type Contestant, median, type Peer, peer, race } from "./race.ts";
+import { command, count, device, flag, text } from "./command.ts";
+import { machine } from "./machine.ts";
+import { type Contestant, everyCore, median, peer, race, ratio, timed } from "./race.ts";
 import { initialState, randomBatches, shapes, update } from "./sac_update.ts";
 import type { Device } from "../engine/providers/devices.ts";
 import { Learner } from "../engine/learner.ts";
@@ -58,56 +59,46 @@ async function memory(device: Device): Promise<{ gpu: number | null; resident: n
   return { gpu: (total - free) / 2 ** 20, resident };
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      device: { type: "string", default: "cpu" },
-      peers: { type: "string" },
-      threads: { type: "string", default: "2" },
-      rounds: { type: "string", default: "10" },
-      updates: { type: "string", default: "10000" },
-      json: { type: "boolean", default: false },
-    },
-  });
-  const [threads, rounds, updates] = [values.threads, values.rounds, values.updates].map(Number) as [
-    number,
-    number,
-    number,
-  ];
-  const device = values.device as Device;
+const options = {
+  device: device(),
+  peers: text(),
+  threads: count(2),
+  rounds: count(10),
+  updates: count(10_000, 4),
+  json: flag(),
+};
+
+await command(options, async ({ device, peers, threads, rounds, updates, json }) => {
   const places: Record<string, Place> = {
     "onnxruntime-node": { provider: "cpu", device: "cpu" },
     "C API, CPU": { provider: "ort", device: "cpu" },
     ...(device === "cpu" ? {} : { "C API, CUDA": { provider: "ort", device } }),
   };
   const contestants: Record<string, Contestant> = {};
-  const learners: Learner[] = [];
-  for (const [name, place] of Object.entries(places)) {
-    const learner = await Learner.create(program, initialState(), { threads, ...place });
-    learners.push(learner);
-    contestants[name] = async () => {
-      const start = performance.now();
-      await learner.update(batches);
-      return (performance.now() - start) / CALL;
-    };
-  }
-  const peers: Peer[] = [];
-  for (const script of values.peers ? ["torch", "jax"] : []) {
-    for (const where of device === "cpu" || script === "jax" ? [device] : ["cpu", device]) {
-      const process = await peer(values.peers!, `sac_${script}`, threads, CALL, [where]);
-      contestants[`${script}, ${where}`] = process;
-      peers.push(process);
+  const opened = new AsyncDisposableStack();
+  let times: Record<string, number[]>;
+  try {
+    for (const [name, place] of Object.entries(places)) {
+      const learner = opened.use(await Learner.create(program, initialState(), { threads, ...place }));
+      contestants[name] = timed(() => learner.update(batches), CALL);
     }
+    for (const script of peers ? ["torch", "jax"] : []) {
+      for (const where of device === "cpu" || script === "jax" ? [device] : ["cpu", device]) {
+        if (script === "jax" && where === "cpu" && !everyCore("sac_jax", threads)) continue;
+        const process = await peer(peers!, `sac_${script}`, threads, CALL, [where]);
+        contestants[`${script}, ${where}`] = opened.use(process);
+      }
+    }
+    times = await race(contestants, rounds);
+  } finally {
+    await opened.disposeAsync();
   }
-  const times = await race(contestants, rounds);
-  for (const process of peers) await process.end();
-  for (const learner of learners) await learner[Symbol.asyncDispose]();
   const ms = Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
   const ours = Object.keys(places).at(-1)!;
   const ratios = Object.fromEntries(
     Object.keys(times).filter((name) => name !== ours).map((
       name,
-    ) => [name, median(times[ours]!.map((own, round) => own / times[name]![round]!))]),
+    ) => [name, ratio(times[ours]!, times[name]!)]),
   );
 
   const place = places[ours]!;
@@ -125,7 +116,7 @@ async function main(): Promise<void> {
   });
   const memories = { before, during: await Promise.all(growth), after: await memory(device) };
   const report = { threads, rounds, ms, ours, ratios, difference, memory: memories };
-  if (values.json) console.log(JSON.stringify(report));
+  if (json) console.log(JSON.stringify({ machine: await machine(), ...report }));
   else {
     console.log(
       `one Table 5 SAC update, ${threads} threads, ${CALL} in a call, medians of ${rounds} interleaved rounds`,
@@ -139,10 +130,4 @@ async function main(): Promise<void> {
     );
     console.log(`memory, MiB, over ${updates} updates: ${JSON.stringify(memories)}`);
   }
-}
-
-await main().catch((error) => {
-  console.error(error instanceof Error ? error.message : error);
-  Deno.exit(1);
 });
-Deno.exit(0); // not through the exit handlers of CUDA's libraries

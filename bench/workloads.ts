@@ -1,7 +1,8 @@
-/** What `deno task bench` times: updates of methods at their published sizes, and their peers in Python. */
+/** What `deno task bench` times: updates of methods at their published sizes and of networks, with their peers in Python. */
+import { encoderStep, type Problem, transformerStep, trunkStep } from "./network_updates.ts";
 import { initialState, randomBatches, shapes as sacShapes, update } from "./sac_update.ts";
 import type { Device } from "../engine/providers/devices.ts";
-import { compileUpdate, type Program } from "../engine/program.ts";
+import { compileUpdate } from "../engine/program.ts";
 import type { Shapes } from "../engine/trace.ts";
 import { ndarray, type Tensors } from "../ndarray.ts";
 import { drawCrops, drawJitters } from "../nn/augmentation.ts";
@@ -18,14 +19,16 @@ export interface PeerScript {
   readonly more: (device: Device) => readonly string[];
   /** Where it can run. */
   readonly devices: readonly Device[];
+  /** On the CPU it can only take every core: on fewer threads it is no peer. */
+  readonly everyCore?: true;
 }
 
 /** One thing that is timed. */
 export interface Workload {
   /** What one unit is. */
   readonly title: string;
-  /** A compiled update, a state, the batches of one call, and how many updates that call makes. */
-  problem(): { program: Program; state: Tensors; batches: Tensors; updates: number };
+  /** What is run. */
+  problem(): Problem;
   /** The same in Python, by the name of what computes it. */
   readonly peers: Readonly<Record<string, PeerScript>>;
 }
@@ -51,6 +54,15 @@ function drawn(shapes: Shapes, count: number): Tensors {
 
 const everywhere: readonly Device[] = ["cpu", "cuda"];
 
+/** The peers of an update of a network, which know it by `name`. */
+function networkPeers(name: string): Workload["peers"] {
+  const more = (device: Device) => [name, device];
+  return {
+    PyTorch: { script: "networks_torch", more, devices: everywhere },
+    JAX: { script: "networks_jax", more, devices: everywhere },
+  };
+}
+
 /** Workloads by name. */
 export const workloads: Readonly<Record<string, Workload>> = {
   sac: {
@@ -63,7 +75,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
     }),
     peers: {
       PyTorch: { script: "sac_torch", more: (device) => [device], devices: everywhere },
-      JAX: { script: "sac_jax", more: (device) => [device], devices: everywhere },
+      JAX: { script: "sac_jax", more: (device) => [device], devices: everywhere, everyCore: true },
     },
   },
   pld: {
@@ -94,7 +106,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
     },
     peers: {
       PyTorch: { script: "dsrl_torch", more: () => ["published"], devices: ["cpu"] },
-      JAX: { script: "dsrl_jax", more: () => ["published"], devices: ["cpu"] },
+      JAX: { script: "dsrl_jax", more: () => ["published"], devices: ["cpu"], everyCore: true },
     },
   },
   "dsrl-pixels": {
@@ -111,5 +123,20 @@ export const workloads: Readonly<Record<string, Workload>> = {
       };
     },
     peers: { PyTorch: { script: "dsrl_pixels_torch", more: () => [], devices: ["cpu"] } },
+  },
+  "trunk-step": {
+    title: "SERL's ResNetV1-10 trunk on 8 pictures of 128 x 128: gradients and an SGD step",
+    problem: trunkStep,
+    peers: networkPeers("trunk-step"),
+  },
+  "encoder-step": {
+    title: "DSRL's small encoder on 256 pictures of 64 x 64: gradients and an SGD step",
+    problem: encoderStep,
+    peers: networkPeers("encoder-step"),
+  },
+  "transformer-step": {
+    title: "Flow transformer, 256 chunks of 16 actions, 4 blocks of 128 numbers: flow loss, gradients, AdamW",
+    problem: transformerStep,
+    peers: networkPeers("transformer-step"),
   },
 };

@@ -1,19 +1,27 @@
 """The workloads of ../networks.ts in JAX, jitted, state donated.
 
-Usage: networks_jax.py THREADS WORKLOAD. Prints "ready"; then, for each line with a number n on standard input, runs it
-n times and prints the mean time in milliseconds.
+Usage: networks_jax.py THREADS WORKLOAD [cpu|cuda]. Products and convolutions are of float32 on a GPU, too, not of TF32;
+the pictures lie there already. Prints "ready"; then, for each line with a number n on standard input, runs it n times and
+prints the mean time in milliseconds.
 """
 
 import os
 import sys
 import time
 
-os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={'true' if int(sys.argv[1]) > 1 else 'false'} intra_op_parallelism_threads={sys.argv[1]}"
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
+DEVICE = sys.argv[3] if len(sys.argv) > 3 else "cpu"
+os.environ["JAX_PLATFORMS"] = DEVICE
+os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # others use the GPU beside it
+if DEVICE == "cpu":
+    several = "true" if int(sys.argv[1]) > 1 else "false"
+    os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={several} intra_op_parallelism_threads={sys.argv[1]}"
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
+
+if DEVICE != "cpu":
+    jax.config.update("jax_default_matmul_precision", "highest")
 
 rng = np.random.default_rng(0)
 normal = lambda *shape: jnp.asarray(rng.normal(size=shape) / np.sqrt(np.prod(shape[:-1])), jnp.float32)

@@ -1,7 +1,8 @@
 """The workloads of ../networks.ts in PyTorch, eager.
 
-Usage: networks_torch.py THREADS WORKLOAD. Prints "ready"; then, for each line with a number n on standard input, runs it
-n times and prints the mean time in milliseconds.
+Usage: networks_torch.py THREADS WORKLOAD [cpu|cuda]. Products and convolutions are of float32 on a GPU, too, not of TF32;
+the pictures lie there already. Prints "ready"; then, for each line with a number n on standard input, runs it n times and
+prints the mean time in milliseconds.
 """
 
 import sys
@@ -105,8 +106,15 @@ def trunk_forward():
     return run
 
 
+class Fractions(nn.Module):
+    """Of pictures with numbers 0 ... 255."""
+
+    def forward(self, pictures):
+        return pictures / 255
+
+
 def encoder():
-    layers, depth = [], 3
+    layers, depth = [Fractions()], 3
     for stride in (2, 1, 1, 1):
         layers += [nn.Conv2d(depth, 32, 3, stride), nn.ReLU()]
         depth = 32
@@ -136,21 +144,27 @@ def transformer_step():
 WORKLOADS = {
     "trunk-forward": trunk_forward,
     "trunk-step": lambda: sgd(Trunk(), torch.randint(0, 256, (8, 3, 128, 128)).float()),
-    "encoder-step": lambda: sgd(encoder(), torch.randint(0, 256, (256, 3, 64, 64)).float() / 255),
+    "encoder-step": lambda: sgd(encoder(), torch.randint(0, 256, (256, 3, 64, 64)).float()),
     "transformer-step": transformer_step,
 }
 
 
 def main():
     torch.set_num_threads(int(sys.argv[1]))
+    device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
+    torch.set_default_device(device)
+    torch.backends.cudnn.allow_tf32 = False
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     torch.manual_seed(0)
     run = WORKLOADS[sys.argv[2]]()
     run()
     print("ready", flush=True)
     for line in sys.stdin:
+        wait()
         start = time.perf_counter()
         for _ in range(int(line)):
             run()
+        wait()
         print((time.perf_counter() - start) / int(line) * 1e3, flush=True)
 
 
