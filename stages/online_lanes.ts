@@ -1,13 +1,15 @@
 /** Lanes that learn: endless training episodes, the base's actions beside the executed ones, transitions as they come. */
 import type { Normalization } from "../data/normalization.ts";
 import type { SessionOptions } from "../engine/session.ts";
-import type { Lanes, Step, Task } from "../envs/environment.ts";
-import { ndarray, type Tensors } from "../ndarray.ts";
+import type { Lanes, Task } from "../envs/environment.ts";
 import { stream } from "../random.ts";
 import { learnerState } from "./residual_actor.ts";
 import type { ChunkCursor } from "./open_loop.ts";
 import type { Row } from "./recording.ts";
 import type { Actor, Lane } from "./rollout.ts";
+import { type Place, type Round, type Start, TrainingLanes } from "./training_lanes.ts";
+
+export type { Round };
 
 const ACTION = 7;
 
@@ -49,34 +51,23 @@ export interface Exploration {
   readonly probingLength: number;
 }
 
-interface Running {
-  readonly episode: number;
+/** What is seen and proposed in a lane. */
+interface Shown {
+  /** Steps of the probing prefix. */
   readonly probe: number;
-  readonly lane: Lane;
-  readonly executed: number[];
   state: Float32Array;
   base: Float32Array;
 }
 
-/** What one round of control steps brought. */
-export interface Round {
-  /** What the learner's actions led to; the steps of probing prefixes are left out. */
-  readonly transitions: readonly Row[];
-  /** Success of each episode that ended. */
-  readonly ended: readonly boolean[];
-}
-
 /** The lanes of one online phase. */
-export class OnlineLanes {
-  readonly #pool: Lanes;
+export class OnlineLanes extends TrainingLanes {
   readonly #base: BaseActions;
   readonly #see: See;
   readonly #exploration: Exploration;
-  readonly #running: Running[] = [];
-  #episodes = 0;
+  readonly #shown: Shown[] = [];
 
   private constructor(pool: Lanes, base: BaseActions, see: See, exploration: Exploration) {
-    this.#pool = pool;
+    super({ ...exploration, pool }, ACTION);
     this.#base = base;
     this.#see = see;
     this.#exploration = exploration;
@@ -89,65 +80,47 @@ export class OnlineLanes {
    * lane, and never during a probing prefix
    */
   static async open(
-    { pool, base, scale, see, exploration, size, snapshot }: {
+    { pool, base, scale, see, exploration, ...start }: Start & {
       pool: Lanes;
       base: BaseActions;
       scale: Normalization;
       see?: See;
       exploration: Exploration;
-      size: number;
-      snapshot?: Tensors;
     },
   ): Promise<OnlineLanes> {
     const states: See = (lane, phase) => learnerState(lane, phase, scale);
-    const lanes = new OnlineLanes(pool, base, see ?? states, exploration);
-    for (let index = 0; index < size; index++) {
-      if (snapshot) await lanes.#restore(index, snapshot);
-      else await lanes.#start(index);
-    }
-    await base.refresh(lanes.#running.map(({ lane }) => lane));
-    for (const running of lanes.#running) lanes.#observe(running);
-    return lanes;
-  }
-
-  /** Episodes begun so far. */
-  get episodes(): number {
-    return this.#episodes;
+    const opened = new OnlineLanes(pool, base, see ?? states, exploration);
+    await opened.start(start);
+    const { lanes } = opened;
+    await base.refresh(lanes);
+    for (const lane of lanes) opened.#observe(lane);
+    return opened;
   }
 
   /** Learner states of all lanes at this control step. */
   get states(): readonly Float32Array[] {
-    return this.#running.map(({ state }) => state);
+    return this.#shown.map(({ state }) => state);
   }
   /** Base actions of all lanes at this control step, [7] each. */
   get bases(): readonly Float32Array[] {
-    return this.#running.map(({ base }) => base);
+    return this.#shown.map(({ base }) => base);
   }
 
-  async #begin(index: number, episode: number, replay?: Float32Array): Promise<Running> {
-    const { task, seed, first, probing, probingLength } = this.#exploration;
-    const state = { split: "training", index: first + episode } as const;
+  protected override begun(lane: Lane, episode: number): void {
+    const { task, seed, probing, probingLength } = this.#exploration;
     const draw = stream(seed, "probe", episode);
     const length = draw.integer(Math.max(1, Math.floor(probingLength * task.maxSteps) + 1));
     const probe = draw.uniform() < probing ? length : 0;
-    const observation = await this.#pool.reset(index, task.name, state, replay);
-    const t = replay ? replay.length / ACTION : 0;
-    const lane: Lane = { index, plan: { task, state, noise: 0 }, t, observation };
     this.#base.begin(lane);
     const empty = new Float32Array(0);
-    const executed = replay ? [...replay] : [];
-    return this.#running[index] = { episode, probe, lane, executed, state: empty, base: empty };
+    this.#shown[lane.index] = { probe, state: empty, base: empty };
   }
 
-  async #start(index: number): Promise<void> {
-    await this.#begin(index, this.#episodes++);
-  }
-
-  #observe(running: Running): void {
-    const { lane } = running;
+  #observe(lane: Lane): void {
+    const shown = this.#shown[lane.index]!;
     // A probing lane takes the base's actions, whatever the learner would see.
-    if (lane.t >= running.probe) running.state = this.#see(lane, this.#base.phase(lane.index));
-    running.base = this.#base.action(lane.index).slice();
+    if (lane.t >= shown.probe) shown.state = this.#see(lane, this.#base.phase(lane.index));
+    shown.base = this.#base.action(lane.index).slice();
   }
 
   /**
@@ -155,29 +128,24 @@ export class OnlineLanes {
    * transitions. `actions` holds the learner's choice, [lanes, 7]; left out, the base acts in all lanes.
    */
   async step(actions?: Float32Array): Promise<Round> {
-    const executed = this.#running.map(({ lane: { t }, probe, base }, i) =>
-      actions && t >= probe ? actions.slice(i * ACTION, (i + 1) * ACTION) : base
-    );
-    const steps: readonly (Step | undefined)[] = await this.#pool.step(executed);
-    const before = this.#running.map(({ state, base, lane: { t }, probe }) => ({
+    const { lanes } = this;
+    const before = this.#shown.map(({ state, base, probe }, i) => ({
       state,
       base,
-      stored: t >= probe,
+      stored: lanes[i]!.t >= probe,
     }));
-    this.#running.forEach(({ lane, executed: done }, i) => {
-      done.push(...executed[i]!);
-      lane.observation = steps[i]!.observation;
-      lane.t++;
-      this.#base.advance(i);
-    });
+    const executed = before.map(({ base, stored }, i) =>
+      actions && stored ? actions.slice(i * ACTION, (i + 1) * ACTION) : base
+    );
+    const steps = await this.execute(executed);
+    for (const { index } of lanes) this.#base.advance(index);
     // A truncated step bootstraps, so it too needs the base's action in the state it led to.
-    await this.#base.refresh(this.#running.map(({ lane }, i) => steps[i]!.terminated ? undefined : lane));
+    await this.#base.refresh(lanes.map((lane, i) => steps[i]!.terminated ? undefined : lane));
     const transitions: Row[] = [], ended: boolean[] = [];
-    for (const [i, running] of this.#running.entries()) {
-      const { terminated, truncated, success } = steps[i]!;
-      const { state, base, stored } = before[i]!;
-      if (!terminated) this.#observe(running);
-      else if (stored) running.state = this.#see(running.lane, 0);
+    for (const [i, { terminated, truncated, success }] of steps.entries()) {
+      const { state, base, stored } = before[i]!, lane = lanes[i]!, shown = this.#shown[i]!;
+      if (!terminated) this.#observe(lane);
+      else if (stored) shown.state = this.#see(lane, 0);
       if (stored) {
         transitions.push({
           state,
@@ -185,43 +153,30 @@ export class OnlineLanes {
           action: executed[i]!,
           terminated: [Number(terminated)],
           truncated: [Number(truncated)],
-          nextState: running.state,
-          nextBase: running.base,
+          nextState: shown.state,
+          nextBase: shown.base,
         });
       }
       if (terminated || truncated) {
         ended.push(success);
-        await this.#start(i);
+        await this.begin(i);
       }
     }
     if (ended.length > 0) {
-      await this.#base.refresh(this.#running.map(({ lane }) => lane.t === 0 ? lane : undefined));
-      for (const running of this.#running) if (running.lane.t === 0) this.#observe(running);
+      const fresh = this.lanes.map((lane) => lane.t === 0 ? lane : undefined);
+      await this.#base.refresh(fresh);
+      for (const lane of fresh) if (lane) this.#observe(lane);
     }
     return { transitions, ended };
   }
 
-  /** All state of the lanes: episodes are restored by replaying their actions from the initial state. */
-  snapshot(): Tensors {
-    const tensors: Tensors = { "lanes/episodes": ndarray([1], Float32Array.of(this.#episodes)) };
-    this.#running.forEach(({ episode, executed }, i) => {
-      const { chunk, used, queries } = this.#base.cursor(i);
-      tensors[`lanes/${i}/actions`] = ndarray([executed.length], Float32Array.from(executed));
-      tensors[`lanes/${i}/chunk`] = ndarray([chunk.length], chunk);
-      tensors[`lanes/${i}/counters`] = ndarray([3], Float32Array.of(episode, used, queries));
-    });
-    return tensors;
+  protected override place(lane: number): Place {
+    const { chunk, used, queries } = this.#base.cursor(lane);
+    return { used, queries, columns: { chunk } };
   }
 
-  async #restore(index: number, snapshot: Tensors): Promise<void> {
-    this.#episodes = snapshot["lanes/episodes"]!.data[0]!;
-    const [episode, used, queries] = snapshot[`lanes/${index}/counters`]!.data;
-    await this.#begin(index, episode!, snapshot[`lanes/${index}/actions`]!.data);
-    Object.assign(this.#base.cursor(index), {
-      chunk: snapshot[`lanes/${index}/chunk`]!.data,
-      used: used!,
-      queries: queries!,
-    });
+  protected override restore({ index }: Lane, { columns, ...counters }: Place<Float32Array>): void {
+    Object.assign(this.#base.cursor(index), { chunk: columns.chunk, ...counters });
   }
 }
 

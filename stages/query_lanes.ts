@@ -1,10 +1,16 @@
 /** Lanes that learn from query to query: endless training episodes of a steered policy, one transition a query. */
-import type { Lanes, Step, Task } from "../envs/environment.ts";
-import { ndarray, type Tensors } from "../ndarray.ts";
-import type { Round } from "./online_lanes.ts";
+import type { Step } from "../envs/environment.ts";
 import type { Row } from "./recording.ts";
 import type { Lane } from "./rollout.ts";
 import type { Query, Steering } from "./steered_base.ts";
+import {
+  columnsOf,
+  type Place,
+  type Round,
+  type Start,
+  type TrainingEpisodes,
+  TrainingLanes,
+} from "./training_lanes.ts";
 
 /** A steered policy over lanes, as far as they know it; `SteeredBase` is one, a remote policy another. */
 export interface SteeredChunks {
@@ -34,28 +40,12 @@ export interface SteeredChunks {
   restore(lane: number, cursor: { query: Query; used: number; queries: number }): void;
 }
 
-interface Running {
-  readonly episode: number;
-  readonly lane: Lane;
-  readonly executed: number[];
-}
-
 /** What the lanes are made of. */
-export interface QueryLanesOptions {
-  /** The environments. */
-  readonly pool: Lanes;
+export interface QueryLanesOptions extends TrainingEpisodes, Start {
   /** The policy and what steers it. */
   readonly base: SteeredChunks;
-  /** The task to learn. */
-  readonly task: Task;
-  /** Training initial state of the first episode; later ones count on from it. */
-  readonly first: number;
-  /** Lanes. */
-  readonly size: number;
   /** Discount of a control step. */
   readonly gamma: number;
-  /** Lanes to continue, as `snapshot` gave them. */
-  readonly snapshot?: Tensors;
 }
 
 /**
@@ -64,64 +54,46 @@ export interface QueryLanesOptions {
  * γ^k for the k steps really executed, "terminated" only on success, and what the learner saw, first and then, e.g.
  * "state" and "nextState"; likewise "nextFeatures".
  */
-export class QueryLanes {
-  readonly #options: QueryLanesOptions;
-  readonly #running: Running[] = [];
-  #episodes = 0;
+export class QueryLanes extends TrainingLanes {
+  readonly #base: SteeredChunks;
+  readonly #gamma: number;
 
   private constructor(options: QueryLanesOptions) {
-    this.#options = options;
+    super(options, options.base.actionSize);
+    this.#base = options.base;
+    this.#gamma = options.gamma;
   }
 
   /** Starts an episode in each lane, or continues those of a snapshot. */
   static async open(options: QueryLanesOptions): Promise<QueryLanes> {
     const lanes = new QueryLanes(options);
-    for (let index = 0; index < options.size; index++) {
-      if (options.snapshot) await lanes.#restore(index, options.snapshot);
-      else await lanes.#begin(index, lanes.#episodes++);
-    }
+    await lanes.start(options);
     return lanes;
   }
 
-  /** Episodes begun so far. */
-  get episodes(): number {
-    return this.#episodes;
-  }
-
-  async #begin(index: number, episode: number, replay?: Float32Array): Promise<void> {
-    const { pool, base, task, first } = this.#options;
-    const state = { split: "training", index: first + episode } as const;
-    const observation = await pool.reset(index, task.name, state, replay);
-    const t = replay ? replay.length / base.actionSize : 0;
-    const lane: Lane = { index, plan: { task, state, noise: 0 }, t, observation };
-    base.begin(lane);
-    this.#running[index] = { episode, lane, executed: replay ? [...replay] : [] };
+  protected override begun(lane: Lane): void {
+    this.#base.begin(lane);
   }
 
   /** One control step in every lane, after new queries where they are due. */
   async step(): Promise<Round> {
-    const { pool, base } = this.#options;
-    await base.refresh(this.#running.map(({ lane }) => lane));
-    const actions = this.#running.map((_, i) => base.next(i));
-    const steps: readonly (Step | undefined)[] = await pool.step(actions);
+    const { lanes } = this;
+    await this.#base.refresh(lanes);
+    const steps = await this.execute(lanes.map((_, i) => this.#base.next(i)));
     const transitions: Row[] = [], ended: boolean[] = [];
-    for (const [i, { lane, executed }] of this.#running.entries()) {
-      const { observation, terminated, truncated, success } = steps[i]!;
-      executed.push(...actions[i]!);
-      lane.observation = observation;
-      lane.t++;
-      const over = terminated || truncated;
-      if (over || base.due(i)) transitions.push(this.#transition(lane, { terminated, truncated }));
+    for (const [i, step] of steps.entries()) {
+      const over = step.terminated || step.truncated;
+      if (over || this.#base.due(i)) transitions.push(this.#transition(lanes[i]!, step));
       if (over) {
-        ended.push(success);
-        await this.#begin(i, this.#episodes++);
+        ended.push(step.success);
+        await this.begin(i);
       }
     }
     return { transitions, ended };
   }
 
   #transition(lane: Lane, { terminated, truncated }: Pick<Step, "terminated" | "truncated">): Row {
-    const { base, gamma } = this.#options;
+    const base = this.#base, gamma = this.#gamma;
     const { observed, features, w, chunk } = base.query(lane.index)!;
     return {
       ...observed,
@@ -136,43 +108,25 @@ export class QueryLanes {
     };
   }
 
-  /** All state of the lanes: episodes are restored by replaying their actions from the initial state. */
-  snapshot(): Tensors {
-    const { base } = this.#options;
-    const tensors: Tensors = { "lanes/episodes": ndarray([1], Float32Array.of(this.#episodes)) };
-    this.#running.forEach(({ episode, executed }, i) => {
-      const query = base.query(i);
-      const put = (name: string, values: ArrayLike<number>) => {
-        tensors[`lanes/${i}/${name}`] = ndarray([values.length], Float32Array.from(values));
-      };
-      put("actions", executed);
-      put("counters", [episode, base.used(i), base.queries(i)]);
-      if (!query) return;
-      const { observed, ...rest } = query;
-      for (const [name, values] of Object.entries(rest)) put(`query/${name}`, values);
-      for (const [name, values] of Object.entries(observed)) put(`observed/${name}`, values);
-    });
-    return tensors;
+  protected override place(lane: number): Place {
+    const base = this.#base, query = base.query(lane);
+    const named = (head: string, values: Readonly<Record<string, Float32Array>>) =>
+      Object.fromEntries(Object.entries(values).map(([name, value]) => [`${head}/${name}`, value]));
+    const { observed, ...rest } = query ?? { observed: {} };
+    const columns = { ...named("query", rest), ...named("observed", observed) };
+    return { used: base.used(lane), queries: base.queries(lane), columns };
   }
 
-  async #restore(index: number, snapshot: Tensors): Promise<void> {
-    this.#episodes = snapshot["lanes/episodes"]!.data[0]!;
-    const at = (name: string) => snapshot[`lanes/${index}/${name}`]?.data;
-    const [episode, used, queries] = at("counters")!;
-    await this.#begin(index, episode!, at("actions"));
-    if (!at("query/w")) return;
-    const head = `lanes/${index}/observed/`;
-    const observed = Object.fromEntries(
-      Object.entries(snapshot).filter(([name]) => name.startsWith(head))
-        .map(([name, { data }]) => [name.slice(head.length), data]),
-    );
+  protected override restore({ index }: Lane, { columns, ...counters }: Place<Float32Array>): void {
+    if (!columns["query/w"]) return;
+    const { features, w, chunk } = columnsOf(columns, "query/");
     const query: Query = {
-      observed,
-      features: at("query/features")!,
-      w: at("query/w")!,
-      chunk: at("query/chunk")!,
+      observed: columnsOf(columns, "observed/"),
+      features: features!,
+      w: w!,
+      chunk: chunk!,
     };
-    this.#options.base.restore(index, { query, used: used!, queries: queries! });
+    this.#base.restore(index, { query, ...counters });
   }
 }
 
