@@ -1,5 +1,4 @@
 /** Command lines of the benchmarks: options are checked before anything runs, and what goes wrong is one line. */
-import { parseArgs } from "node:util";
 import { type Device, devices } from "../engine/providers/devices.ts";
 import { firstLine, UsageError } from "../lab/errors.ts";
 
@@ -45,7 +44,10 @@ export function count(otherwise: number, least = 1): Option<number> {
 }
 
 /** One of these names. */
-export function oneOf<N extends string, T = N>(names: readonly N[], otherwise: T): Option<N | T> {
+export function oneOf<const N extends string, const T extends N | undefined>(
+  names: readonly N[],
+  otherwise: T,
+): Option<N | T> {
   const read = (given: string) => names.find((name) => name === given);
   return { type: "string", otherwise, read, wanted: `one of ${names.join(", ")}` };
 }
@@ -75,38 +77,34 @@ export function parse<O extends Options>(
   args: readonly string[],
   known: readonly string[] = [],
 ): { values: Values<O>; words: readonly string[] } {
-  const types = Object.fromEntries(Object.entries(options).map(([name, { type }]) => [name, { type }]));
-  const settings = { strict: false, allowPositionals: true, allowNegative: true, tokens: true } as const;
-  // `deno task NAME -- --rounds 7` hands the dashes on.
-  const given = args[0] === "--" ? args.slice(1) : [...args];
-  const { tokens } = parseArgs({ args: given, options: types, ...settings });
   const values: Record<string, unknown> = Object.fromEntries(
     Object.entries(options).map(([name, { otherwise }]) => [name, otherwise]),
   );
   const words: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === "positional") {
-      if (!known.includes(token.value)) {
+  // `deno task NAME -- --rounds 7` hands the dashes on.
+  const rest = args[0] === "--" ? args.slice(1) : [...args];
+  while (rest.length > 0) {
+    const arg = rest.shift()!;
+    if (!arg.startsWith("--")) {
+      if (!known.includes(arg)) {
         const wanted = known.length > 0 ? `it must be one of ${known.join(", ")}` : "only options are taken";
-        throw new UsageError(`Cannot use ${JSON.stringify(token.value)}: ${wanted}`);
+        throw new UsageError(`Cannot use ${JSON.stringify(arg)}: ${wanted}`);
       }
-      words.push(token.value);
-    }
-    if (token.kind !== "option") continue;
-    // Depending on its version, Node's parser gives the name of --no-x as "no-x", or as "x" and the raw one apart.
-    const off = token.rawName.startsWith("--no-");
-    const name = off ? token.rawName.slice("--no-".length) : token.name;
-    const option = Object.hasOwn(options, name) ? options[name]! : undefined;
-    if (!option || (off && option.type !== "boolean")) {
-      const all = Object.keys(options).map((each) => `--${each}`).join(", ");
-      throw new UsageError(`Cannot use ${token.rawName}: the options are ${all}`);
-    }
-    if (option.type === "boolean") {
-      if (token.value !== undefined) throw new UsageError(`Cannot use --${name} with a value: it takes none`);
-      values[name] = !off;
+      words.push(arg);
       continue;
     }
-    const value = token.value?.startsWith("--") ? "" : token.value ?? "";
+    const [, off, name, inline] = /^--(no-)?([^=]*)(?:=(.*))?$/s.exec(arg)!;
+    const option = Object.hasOwn(options, name!) ? options[name!]! : undefined;
+    if (!option || (off && option.type !== "boolean")) {
+      const all = Object.keys(options).map((each) => `--${each}`).join(", ");
+      throw new UsageError(`Cannot use ${arg}: the options are ${all}`);
+    }
+    if (option.type === "boolean") {
+      if (inline !== undefined) throw new UsageError(`Cannot use --${name} with a value: it takes none`);
+      values[name!] = off === undefined;
+      continue;
+    }
+    const value = inline ?? (rest[0]?.startsWith("--") ? "" : rest.shift() ?? "");
     if (value === "") {
       throw new UsageError(`Cannot use --${name} without a value: it must be ${option.wanted}`);
     }
@@ -114,7 +112,7 @@ export function parse<O extends Options>(
     if (read === undefined) {
       throw new UsageError(`Cannot use --${name} ${value}: it must be ${option.wanted}`);
     }
-    values[name] = read;
+    values[name!] = read;
   }
   return { values: values as Values<O>, words };
 }

@@ -6,13 +6,15 @@
  *     deno run -A --v8-flags=--expose-gc,--min-semi-space-size=4,--max-semi-space-size=4 bench/sessions.ts
  *       [--device cuda] [--count 1000] [--json]
  */
-import { parseArgs } from "node:util";
 import { matMul, tanh } from "@tensorflow/tfjs-core";
-import type { Device } from "../engine/providers/devices.ts";
+import { command, count, device, flag } from "./command.ts";
+import { machine } from "./machine.ts";
+import { type Device, devices } from "../engine/providers/devices.ts";
 import { batches, initialState, shapes, update } from "../engine/fixtures/small_update.ts";
 import { Learner } from "../engine/learner.ts";
 import { compile, compileUpdate } from "../engine/program.ts";
 import { Session } from "../engine/session.ts";
+import { UsageError } from "../lab/errors.ts";
 import { ndarray } from "../ndarray.ts";
 
 const WIDTH = 256;
@@ -22,15 +24,23 @@ const program = compile(({ x, w }) => ({ y: tanh(matMul(x!, w!)) }), {
 });
 const updates = compileUpdate(update, shapes);
 
-const libc = Deno.dlopen("libc.so.6", {
-  mallinfo2: { parameters: [], result: { struct: Array(10).fill("usize") } },
-});
+const { gc } = globalThis as { gc?: () => void };
+
+function openLibc() {
+  try {
+    return Deno.dlopen("libc.so.6", {
+      mallinfo2: { parameters: [], result: { struct: Array(10).fill("usize") } },
+    });
+  } catch {
+    throw new Error("Cannot tell what memory is in use: this needs Linux with glibc 2.33 or newer");
+  }
+}
 
 /** MiB of this process in memory, of that in use (by malloc and V8, without what they keep for later), and of the GPU. */
-async function memory(device: Device): Promise<Record<string, number>> {
+async function memory(libc: ReturnType<typeof openLibc>, device: Device): Promise<Record<string, number>> {
   // What the first sweep frees in the background, the second finds gone.
   for (let sweep = 0; sweep < 2; sweep++) {
-    (globalThis as { gc?: () => void }).gc?.();
+    gc!();
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   const mib = (bytes: number) => Math.round(bytes / 2 ** 20 * 10) / 10;
@@ -53,34 +63,31 @@ async function one(provider: string, device: Device): Promise<void> {
   void learner.state["step"];
 }
 
-const { values } = parseArgs({
-  options: {
-    device: { type: "string", default: "cpu" },
-    count: { type: "string", default: "1000" },
-    json: { type: "boolean", default: false },
-  },
+const options = { device: device(), count: count(1000, 4), json: flag() };
+
+await command(options, async ({ device, count, json }) => {
+  if (!gc) throw new UsageError("Cannot collect garbage: run it as deno task bench:sessions");
+  const libc = openLibc();
+  const places: [string, string, Device][] = device === "cpu"
+    ? [["onnxruntime-node", "cpu", "cpu"], ["C API, CPU", "ort", "cpu"]]
+    : [["C API, CUDA", devices[device].provider, device]];
+  const report: Record<string, Record<string, number>[]> = {};
+  for (const [name, provider, device] of places) {
+    // The first hundred fill caches and pools.
+    for (let i = 0; i < Math.min(100, count); i++) await one(provider, device);
+    const seen = [await memory(libc, device)];
+    for (let quarter = 0; quarter < 4; quarter++) {
+      for (let i = 0; i < count / 4; i++) await one(provider, device);
+      seen.push(await memory(libc, device));
+    }
+    report[name] = seen;
+  }
+  if (json) console.log(JSON.stringify({ machine: await machine(), count, memory: report }));
+  else {
+    const columns = device === "cpu" ? "resident / in use" : "resident / in use / of the GPU";
+    console.log(`MiB ${columns}, before and after each quarter of ${count} sessions and learners`);
+    for (const [name, seen] of Object.entries(report)) {
+      console.log(`${name.padEnd(20)} ${seen.map((each) => Object.values(each).join(" / ")).join("   ")}`);
+    }
+  }
 });
-const count = Number(values.count);
-const places: [string, string, Device][] = values.device === "cpu"
-  ? [["onnxruntime-node", "cpu", "cpu"], ["C API, CPU", "ort", "cpu"]]
-  : [["C API, CUDA", "ort", values.device as Device]];
-const report: Record<string, Record<string, number>[]> = {};
-for (const [name, provider, device] of places) {
-  // The first hundred fill caches and pools.
-  for (let i = 0; i < Math.min(100, count); i++) await one(provider, device);
-  const seen = [await memory(device)];
-  for (let quarter = 0; quarter < 4; quarter++) {
-    for (let i = 0; i < count / 4; i++) await one(provider, device);
-    seen.push(await memory(device));
-  }
-  report[name] = seen;
-}
-if (values.json) console.log(JSON.stringify({ count, memory: report }));
-else {
-  const columns = values.device === "cpu" ? "resident / in use" : "resident / in use / of the GPU";
-  console.log(`MiB ${columns}, before and after each quarter of ${count} sessions and learners`);
-  for (const [name, seen] of Object.entries(report)) {
-    console.log(`${name.padEnd(20)} ${seen.map((each) => Object.values(each).join(" / ")).join("   ")}`);
-  }
-}
-Deno.exit(0); // not through the exit handlers of CUDA's libraries

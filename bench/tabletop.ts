@@ -7,7 +7,9 @@
  *
  * PYTHON is a Python that has the `mujoco` package of the same version; gcc is needed as well.
  */
-import { parseArgs } from "node:util";
+import { command, flag, oneOf, text } from "./command.ts";
+import { machine } from "./machine.ts";
+import { median, ratio as ratioOf } from "./race.ts";
 import type { InitialState } from "../envs/environment.ts";
 import { Pool } from "../envs/pool.ts";
 import { openTabletop } from "../envs/tabletop.ts";
@@ -17,13 +19,6 @@ import { initialPositions } from "../envs/tabletop_states.ts";
 import { scenes } from "../envs/tabletop_tasks.ts";
 import { stream } from "../random.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    task: { type: "string", default: "between_plate_and_ramekin" },
-    native: { type: "string" },
-    json: { type: "boolean", default: false },
-  },
-});
 const rounds = 5, secondsPerRound = 2, settleSteps = 5, lanes = 8;
 
 /** What one lane replays: a noisy demonstration of its own initial state, without the step that ends it. */
@@ -32,129 +27,140 @@ interface Demonstration {
   readonly actions: readonly Float32Array[];
 }
 
-using environment = await openTabletop(options.task);
-const demonstrations = Array.from({ length: lanes }, (_, index) => demonstrate({ split: "training", index }));
-const shortest = Math.min(...demonstrations.map(({ actions }) => actions.length));
-
-function demonstrate(state: InitialState): Demonstration {
-  const actions: Float32Array[] = [];
-  let observation = environment.reset(state);
-  const expert = new Expert(environment.task, stream(0, "bench", state.index), { noise: true });
-  for (;;) {
-    const action = Float32Array.from(expert.act(observation));
-    const step = environment.step(action);
-    if (step.terminated || step.truncated) return { state, actions };
-    actions.push(action);
-    observation = step.observation;
-  }
-}
-
-/** Steps per second of `episode`, which returns its number of control steps, repeated for a round. */
-async function rate(episode: () => number | Promise<number>): Promise<number> {
-  const start = performance.now();
-  let steps = 0;
-  do steps += await episode(); while (performance.now() - start < secondsPerRound * 1e3);
-  return steps / (performance.now() - start) * 1e3;
-}
-
-function single({ state, actions } = demonstrations[0]!): number {
-  environment.reset(state);
-  for (const action of actions) environment.step(action);
-  return settleSteps + actions.length;
-}
-
-/** The same steps that {@link pooled} takes, one after the other. */
-function inTurn(): number {
-  for (const { state, actions } of demonstrations) single({ state, actions: actions.slice(0, shortest) });
-  return lanes * (settleSteps + shortest);
-}
-
-async function pooled(pool: Pool): Promise<number> {
-  await Promise.all(demonstrations.map(({ state }, lane) => pool.reset(lane, options.task, state)));
-  for (let t = 0; t < shortest; t++) await pool.step(demonstrations.map(({ actions }) => actions[t]));
-  return lanes * (settleSteps + shortest);
-}
-
 interface Native {
   readonly stepsPerSecond: number;
   readonly target: readonly number[];
   readonly mujoco: string;
 }
 
-async function native(python: string, folder: string): Promise<Native> {
-  const program = new URL("./peers/tabletop_native.py", import.meta.url).pathname;
-  const { success, stdout, stderr } = await new Deno.Command(python, {
-    args: [program, `${folder}/model.xml`, `${folder}/episode.bin`, String(secondsPerRound)],
-  }).output();
-  if (!success) throw new Error(`Cannot run ${program} with ${python}: ${new TextDecoder().decode(stderr)}`);
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
+const options = {
+  task: oneOf(scenes.map(({ task }) => task.name), "between_plate_and_ramekin"),
+  native: text(),
+  json: flag(),
+};
 
-async function exportEpisode(folder: string): Promise<void> {
-  const scene = scenes.find(({ task }) => task.name === options.task)!;
-  const settle = Array.from({ length: settleSteps }, () => Float32Array.of(0, 0, 0, 0, 0, 0, -1));
-  const { state, actions } = demonstrations[0]!;
-  const parts = [initialPositions(scene, state), ...settle, ...actions].map((numbers) =>
-    Uint8Array.from(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength))
+await command(options, async ({ task: name, native: python, json }) => {
+  using environment = await openTabletop(name);
+  const demonstrations = Array.from(
+    { length: lanes },
+    (_, index) => demonstrate({ split: "training", index }),
   );
-  await Deno.writeTextFile(`${folder}/model.xml`, mjcf(scene));
-  await Deno.writeFile(`${folder}/episode.bin`, new Uint8Array(await new Blob(parts).arrayBuffer()));
-}
+  const shortest = Math.min(...demonstrations.map(({ actions }) => actions.length));
 
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
-}
-
-await using one = await Pool.open({ suite: "tabletop", lanes, workers: 1 });
-await using two = await Pool.open({ suite: "tabletop", lanes, workers: 2 });
-const folder = await Deno.makeTempDir();
-await exportEpisode(folder);
-
-// The machine's speed drifts: every round measures everything, ratios are taken within a round.
-const contestants: Record<string, () => Promise<number>> = {
-  single: () => rate(() => single()),
-  inTurn: () => rate(inTurn),
-  pool1: () => rate(() => pooled(one)),
-  pool2: () => rate(() => pooled(two)),
-};
-let peer: Native | undefined;
-const { native: python } = options;
-if (python) {
-  contestants.native = async () => {
-    peer = await native(python, folder);
-    return peer.stepsPerSecond;
-  };
-}
-const measured: Record<string, number[]> = {};
-for (let round = -1; round < rounds; round++) { // the first warms up the WASM compiler
-  for (const [name, measure] of Object.entries(contestants)) {
-    const value = await measure();
-    if (round >= 0) (measured[name] ??= []).push(value);
+  function demonstrate(state: InitialState): Demonstration {
+    const actions: Float32Array[] = [];
+    let observation = environment.reset(state);
+    const expert = new Expert(environment.task, stream(0, "bench", state.index), { noise: true });
+    for (;;) {
+      const action = Float32Array.from(expert.act(observation));
+      const step = environment.step(action);
+      if (step.terminated || step.truncated) return { state, actions };
+      actions.push(action);
+      observation = step.observation;
+    }
   }
-}
-await Deno.remove(folder, { recursive: true });
 
-function ratio(a: string, b: string): number {
-  return median(measured[a]!.map((x, i) => x / measured[b]![i]!));
-}
+  /** Steps per second of `episode`, which returns its number of control steps, repeated for a round. */
+  async function rate(episode: () => number | Promise<number>): Promise<number> {
+    const start = performance.now();
+    let steps = 0;
+    do steps += await episode(); while (performance.now() - start < secondsPerRound * 1e3);
+    return steps / (performance.now() - start) * 1e3;
+  }
 
-single();
-const target = [...environment.observation.objects[environment.task.objects[0]!]!.position];
-const result = {
-  task: options.task,
-  rounds,
-  stepsPerSecond: Object.fromEntries(
-    Object.entries(measured).map(([name, values]) => [name, median(values)]),
-  ),
-  messaging: 1 - ratio("pool1", "inTurn"),
-  poolFactor: ratio("pool2", "pool1"),
-  ...(peer && {
-    overNative: ratio("single", "native"),
-    native: {
-      mujoco: peer.mujoco,
-      loop: "C",
-      targetDistance: Math.hypot(...peer.target.map((x, i) => x - target[i]!)),
-    },
-  }),
-};
-console.log(options.json ? JSON.stringify(result) : result);
+  function single({ state, actions } = demonstrations[0]!): number {
+    environment.reset(state);
+    for (const action of actions) environment.step(action);
+    return settleSteps + actions.length;
+  }
+
+  /** The same steps that {@link pooled} takes, one after the other. */
+  function inTurn(): number {
+    for (const { state, actions } of demonstrations) single({ state, actions: actions.slice(0, shortest) });
+    return lanes * (settleSteps + shortest);
+  }
+
+  async function pooled(pool: Pool): Promise<number> {
+    await Promise.all(demonstrations.map(({ state }, lane) => pool.reset(lane, name, state)));
+    for (let t = 0; t < shortest; t++) await pool.step(demonstrations.map(({ actions }) => actions[t]));
+    return lanes * (settleSteps + shortest);
+  }
+
+  async function native(python: string, folder: string): Promise<Native> {
+    const program = new URL("./peers/tabletop_native.py", import.meta.url).pathname;
+    const { success, stdout, stderr } = await new Deno.Command(python, {
+      args: [program, `${folder}/model.xml`, `${folder}/episode.bin`, String(secondsPerRound)],
+    }).output().catch(() => {
+      throw new Error(`Cannot start ${python}: it must be a Python that has the mujoco package`);
+    });
+    if (!success) {
+      const reason = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
+      throw new Error(`Cannot run tabletop_native.py with ${python}: ${reason}`);
+    }
+    return JSON.parse(new TextDecoder().decode(stdout));
+  }
+
+  async function exportEpisode(folder: string): Promise<void> {
+    const scene = scenes.find(({ task }) => task.name === name)!;
+    const settle = Array.from({ length: settleSteps }, () => Float32Array.of(0, 0, 0, 0, 0, 0, -1));
+    const { state, actions } = demonstrations[0]!;
+    const parts = [initialPositions(scene, state), ...settle, ...actions].map((numbers) =>
+      Uint8Array.from(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength))
+    );
+    await Deno.writeTextFile(`${folder}/model.xml`, mjcf(scene));
+    await Deno.writeFile(`${folder}/episode.bin`, new Uint8Array(await new Blob(parts).arrayBuffer()));
+  }
+
+  await using one = await Pool.open({ suite: "tabletop", lanes, workers: 1 });
+  await using two = await Pool.open({ suite: "tabletop", lanes, workers: 2 });
+  const folder = await Deno.makeTempDir();
+  await using rest = new AsyncDisposableStack();
+  rest.defer(() => Deno.remove(folder, { recursive: true }));
+  await exportEpisode(folder);
+
+  // The machine's speed drifts: every round measures everything, ratios are taken within a round.
+  const contestants: Record<string, () => Promise<number>> = {
+    single: () => rate(() => single()),
+    inTurn: () => rate(inTurn),
+    pool1: () => rate(() => pooled(one)),
+    pool2: () => rate(() => pooled(two)),
+  };
+  let peer: Native | undefined;
+  if (python) {
+    contestants.native = async () => {
+      peer = await native(python, folder);
+      return peer.stepsPerSecond;
+    };
+  }
+  const measured: Record<string, number[]> = {};
+  for (let round = -1; round < rounds; round++) { // the first warms up the WASM compiler
+    for (const [name, measure] of Object.entries(contestants)) {
+      const value = await measure();
+      if (round >= 0) (measured[name] ??= []).push(value);
+    }
+  }
+  function ratio(a: string, b: string): number {
+    return ratioOf(measured[a]!, measured[b]!);
+  }
+
+  single();
+  const target = [...environment.observation.objects[environment.task.objects[0]!]!.position];
+  const result = {
+    task: name,
+    rounds,
+    stepsPerSecond: Object.fromEntries(
+      Object.entries(measured).map(([name, values]) => [name, median(values)]),
+    ),
+    messaging: 1 - ratio("pool1", "inTurn"),
+    poolFactor: ratio("pool2", "pool1"),
+    ...(peer && {
+      overNative: ratio("single", "native"),
+      native: {
+        mujoco: peer.mujoco,
+        loop: "C",
+        targetDistance: Math.hypot(...peer.target.map((x, i) => x - target[i]!)),
+      },
+    }),
+  };
+  console.log(json ? JSON.stringify({ machine: await machine(), ...result }) : result);
+});
