@@ -46,7 +46,7 @@ export async function choose(
       `Cannot run on ${device} with provider "${name}": it serves ${provider.devices.join(", ")}`,
     );
   }
-  return { provider, options: { threads, device } };
+  return { provider, options: { threads, device, concurrent } };
 }
 
 // By name and device. They are imported as any module is, so that their code is part of the key of every stage that runs

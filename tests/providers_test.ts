@@ -93,12 +93,12 @@ for (const [where, place] of Object.entries(places)) {
 for (const [where, { provider, device, ignore }] of Object.entries(places)) {
   Deno.test({
     name:
-      `a learner goes on from its state, stays readable when disposed, and gives the same bits twice, on ${where}`,
+      `a learner goes on from its state, stays readable when disposed, and gives the same bits beside its thread, on ${where}`,
     ignore,
     fn: async () => {
       const { program, state, batches } = problem("PLD");
-      const options = { threads: 1, provider, device };
-      const run = async () => {
+      const run = async (concurrent: boolean) => {
+        const options = { threads: 1, provider, device, concurrent };
         await using learner = await Learner.create(program, state, options);
         await learner.update(batches);
         await using again = await Learner.create(program, { ...learner.state }, options);
@@ -107,7 +107,7 @@ for (const [where, { provider, device, ignore }] of Object.entries(places)) {
         assert.deepEqual({ ...again.state }, { ...learner.state });
         return learner;
       };
-      const [first, second] = [await run(), await run()];
+      const [first, second] = [await run(false), await run(true)];
       assert.deepEqual({ ...first.state }, { ...second.state });
       await assert.rejects(first.update(batches), /disposed/);
     },

@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly threads: number;
   /** Where it runs. */
   readonly device: Device;
+  /** Whether the calling thread is to stay free during an update. */
+  readonly concurrent: boolean;
 }
 
 /** A loaded program. Calls come one after another; inputs were checked against the program's shapes. */

@@ -9,35 +9,11 @@ import { text } from "./api.ts";
 import { driver, fault } from "./cuda_driver.ts";
 import { exhausted, explained, type Memory } from "./cuda_errors.ts";
 import { folder, libraries, missing, named, ONNXRUNTIME } from "./cuda_libraries.ts";
+import { type Cudart, endCapture, openCudart, reasonOf, TO_DEVICE, TO_HOST } from "./cuda_runtime.ts";
 import { openRuntime, pin, type Runtime } from "./library.ts";
 
 const OUT_OF_MEMORY = 2; // cudaErrorMemoryAllocation
-const TO_DEVICE = 1, TO_HOST = 2; // cudaMemcpyKind
 const NON_BLOCKING = 1; // cudaStreamNonBlocking: apart from the default stream
-
-function openCudart() {
-  return Deno.dlopen(join(folder, "libcudart.so.13"), {
-    cudaSetDevice: { parameters: ["i32"], result: "i32" },
-    cudaMalloc: { parameters: ["buffer", "usize"], result: "i32" },
-    cudaFree: { parameters: ["pointer"], result: "i32" },
-    cudaHostAlloc: { parameters: ["buffer", "usize", "u32"], result: "i32" },
-    cudaFreeHost: { parameters: ["pointer"], result: "i32" },
-    cudaMemcpyAsync: { parameters: ["u64", "u64", "usize", "i32", "pointer"], result: "i32" },
-    cudaStreamCreateWithFlags: { parameters: ["buffer", "u32"], result: "i32" },
-    cudaStreamSynchronize: { parameters: ["pointer"], result: "i32" },
-    finishNonBlocking: {
-      name: "cudaStreamSynchronize",
-      parameters: ["pointer"],
-      result: "i32",
-      nonblocking: true,
-    },
-    cudaStreamIsCapturing: { parameters: ["pointer", "buffer"], result: "i32" },
-    cudaStreamEndCapture: { parameters: ["pointer", "buffer"], result: "i32" },
-    cudaMemGetInfo: { parameters: ["buffer", "buffer"], result: "i32" },
-    cudaGetErrorString: { parameters: ["i32"], result: "pointer" },
-    cudaGetLastError: { parameters: [], result: "i32" },
-  });
-}
 
 /** Memory of the GPU, or of the host where the GPU can reach it by itself. */
 export interface Block {
@@ -63,7 +39,7 @@ export class Gpu {
   readonly info: Pointer;
   /** The stream of all work. */
   readonly stream: Pointer;
-  readonly #cudart: ReturnType<typeof openCudart>["symbols"];
+  readonly #cudart: Cudart;
   #turn: Promise<unknown> = Promise.resolve();
 
   /**
@@ -83,7 +59,7 @@ export class Gpu {
     for (const { file } of libraries) {
       if (!file.startsWith("libonnxruntime") && !absent.has(file)) pin(join(folder, file));
     }
-    this.#cudart = openCudart().symbols;
+    this.#cudart = openCudart();
     this.runtime = openRuntime(join(folder, ONNXRUNTIME));
     this.#check("open the GPU", this.#cudart.cudaSetDevice(0));
     this.stream = this.#made(
@@ -103,7 +79,7 @@ export class Gpu {
     try {
       return await f();
     } catch (thrown) {
-      this.#endCapture();
+      endCapture(this.stream);
       throw explained(thrown, () => this.#memoryLeft());
     } finally {
       resolve();
@@ -156,14 +132,6 @@ export class Gpu {
     return memory;
   }
 
-  /** What fails while a graph is captured leaves the stream capturing: nothing could run on it any more. */
-  #endCapture(): void {
-    const capturing = new Int32Array(1);
-    this.#cudart.cudaStreamIsCapturing(this.stream, capturing);
-    if (capturing[0] !== 0) this.#cudart.cudaStreamEndCapture(this.stream, new BigUint64Array(1));
-    this.#cudart.cudaGetLastError(); // else it comes again with the next call
-  }
-
   /** The memory, or undefined where even that cannot be asked. */
   #memoryLeft(): Memory | undefined {
     const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
@@ -185,8 +153,9 @@ export class Gpu {
   #check(action: string, code: number): void {
     if (code === 0) return;
     if (code === OUT_OF_MEMORY) throw new Error(exhausted(this.#memoryLeft()));
-    const reason = Deno.UnsafePointerView.getCString(this.#cudart.cudaGetErrorString(code)!);
-    throw new Error(`Cannot ${action}: ${reason} (CUDA error ${code}); start the command again to resume`);
+    throw new Error(
+      `Cannot ${action}: ${reasonOf(code)} (CUDA error ${code}); start the command again to resume`,
+    );
   }
 }
 

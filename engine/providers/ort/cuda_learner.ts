@@ -2,11 +2,14 @@
  * A learner whose state never leaves the GPU. It lies there twice: one captured graph computes an update from A to B, the
  * other from B to A. The batches of a call are packed by the host while the GPU computes those before them.
  */
+import { join } from "node:path";
 import { type Block, type Gpu, type HostBlock, openGpu } from "./cuda.ts";
+import { Launcher } from "./cuda_launcher.ts";
+import { folder, ONNXRUNTIME } from "./cuda_libraries.ts";
 import { bind, type Bound, openSession } from "./cuda_session.ts";
 import { copiedWhenRead, Layout, type Place, under } from "./layout.ts";
-import type { Binding } from "./session.ts";
-import type { Carrier } from "../provider.ts";
+import type { Binding, OrtSession } from "./session.ts";
+import type { Carrier, LoadOptions } from "../provider.ts";
 import type { Program } from "../../program.ts";
 import { ndarray, type Tensors } from "../../../ndarray.ts";
 
@@ -14,13 +17,17 @@ import { ndarray, type Tensors } from "../../../ndarray.ts";
 const WAITING = 32;
 
 /** Loads an update program and its first state on the GPU. */
-export async function carry(program: Program, state: Tensors): Promise<Carrier> {
+export async function carry(
+  program: Program,
+  state: Tensors,
+  { concurrent }: Pick<LoadOptions, "concurrent">,
+): Promise<Carrier> {
   if (!program.step) {
     throw new Error("Cannot carry state on cuda: the program was not made by compileUpdate");
   }
   const step = program.step();
   const gpu = openGpu();
-  return await gpu.exclusive(() => new DeviceState(gpu, step, state));
+  return await gpu.exclusive(() => new DeviceState(gpu, step, state, concurrent));
 }
 
 class DeviceState implements Carrier {
@@ -30,7 +37,10 @@ class DeviceState implements Carrier {
   readonly #states: readonly [Block, Block];
   readonly #batch: Block;
   readonly #metrics: Block;
+  readonly #session: OrtSession;
   readonly #bindings: readonly [Binding, Binding];
+  /** What starts the updates, where this thread is to stay free. */
+  readonly #launcher: Launcher | undefined;
   readonly #waiting: HostBlock;
   #room = new DisposableStack();
   #measured: HostBlock;
@@ -38,7 +48,7 @@ class DeviceState implements Carrier {
   #updates = 0;
   #read: { readonly updates: number; readonly state: Tensors } | undefined;
 
-  constructor(gpu: Gpu, step: Program, state: Tensors) {
+  constructor(gpu: Gpu, step: Program, state: Tensors, concurrent: boolean) {
     this.#gpu = gpu;
     const layouts = {
       state: new Layout(under(step.inputs, "state/")),
@@ -57,7 +67,7 @@ class DeviceState implements Carrier {
     made.defer(() => this.#room.dispose());
     this.#measured = gpu.allocateHost(WAITING * layouts.metrics.bytes, this.#room);
     this.#start(state);
-    const session = made.use(openSession(gpu, step));
+    const session = this.#session = made.use(openSession(gpu, step));
     const stateAt = (i: 0 | 1): Bound => ({
       prefix: "state/",
       layout: layouts.state,
@@ -70,6 +80,7 @@ class DeviceState implements Carrier {
         graph: 1 + from,
       }));
     this.#bindings = [direction(0, 1), direction(1, 0)];
+    this.#launcher = concurrent ? made.use(new Launcher()) : undefined;
     this.#owned = made.move();
   }
 
@@ -104,24 +115,51 @@ class DeviceState implements Carrier {
 
   update(batches: Tensors): Promise<Tensors> {
     return this.#gpu.exclusive(async () => {
-      const gpu = this.#gpu;
-      const { batch, metrics } = this.#layouts;
+      const { metrics } = this.#layouts;
       const count = Object.values(batches)[0]!.shape[0]!;
       this.#makeRoom(count * metrics.bytes);
       this.#updates += count;
-      for (let i = 0; i < count; i++) {
-        const at = (i % WAITING) * batch.bytes;
-        if (i > 0 && at === 0) await gpu.finished();
-        batch.write(this.#waiting.buffer, batches, { at, part: i });
-        gpu.upload(this.#batch.address, this.#waiting.address + BigInt(at), batch.bytes);
-        this.#bindings[this.#now].run();
-        this.#now = this.#now === 0 ? 1 : 0;
-        const to = this.#measured.address + BigInt(i * metrics.bytes);
-        gpu.download(to, this.#metrics.address, metrics.bytes);
-      }
-      await gpu.finished();
+      if (this.#launcher) await this.#launch(this.#launcher, batches, count);
+      else await this.#run(batches, count);
       return this.#metricsOf(count);
     });
+  }
+
+  async #run(batches: Tensors, count: number): Promise<void> {
+    const gpu = this.#gpu, { batch, metrics } = this.#layouts;
+    for (let i = 0; i < count; i++) {
+      const at = (i % WAITING) * batch.bytes;
+      if (i > 0 && at === 0) await gpu.finished();
+      batch.write(this.#waiting.buffer, batches, { at, part: i });
+      gpu.upload(this.#batch.address, this.#waiting.address + BigInt(at), batch.bytes);
+      this.#bindings[this.#now].run();
+      this.#now = this.#now === 0 ? 1 : 0;
+      const to = this.#measured.address + BigInt(i * metrics.bytes);
+      gpu.download(to, this.#metrics.address, metrics.bytes);
+    }
+    await gpu.finished();
+  }
+
+  async #launch(launcher: Launcher, batches: Tensors, count: number): Promise<void> {
+    const { batch, metrics } = this.#layouts, { value } = Deno.UnsafePointer;
+    for (let first = 0; first < count; first += WAITING) {
+      const part = Math.min(WAITING, count - first);
+      for (let i = 0; i < part; i++) {
+        batch.write(this.#waiting.buffer, batches, { at: i * batch.bytes, part: first + i });
+      }
+      const measured = this.#measured.address + BigInt(first * metrics.bytes);
+      await launcher.launch({
+        library: join(folder, ONNXRUNTIME),
+        stream: value(this.#gpu.stream),
+        session: value(this.#session.pointer),
+        ways: this.#bindings.map(({ addresses }) => addresses),
+        from: this.#now,
+        count: part,
+        batch: { device: this.#batch.address, host: this.#waiting.address, bytes: batch.bytes },
+        metrics: { device: this.#metrics.address, host: measured, bytes: metrics.bytes },
+      });
+      if (part % 2 === 1) this.#now = this.#now === 0 ? 1 : 0;
+    }
   }
 
   #metricsOf(count: number): Tensors {

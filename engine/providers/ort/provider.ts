@@ -9,5 +9,5 @@ export const provider: Provider = {
   devices: ["cpu", "cuda"],
   load: (program, options) => options.device === "cpu" ? host.load(program, options) : load(program),
   carry: (program, state, options) =>
-    options.device === "cpu" ? host.carry(program, state, options) : carry(program, state),
+    options.device === "cpu" ? host.carry(program, state, options) : carry(program, state, options),
 };

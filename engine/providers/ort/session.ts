@@ -141,6 +141,12 @@ export class Binding implements Disposable {
     if (old) api.release("Value", old);
   }
 
+  /** What a run is called with, for a thread that calls it by itself: addresses of the options and of this. */
+  get addresses(): { readonly options: bigint; readonly binding: bigint } {
+    const { value } = Deno.UnsafePointer;
+    return { options: value(this.#options), binding: value(this.#pointer) };
+  }
+
   /** One run on this thread; on a GPU it may still go on when this returns. */
   run(): void {
     this.#session.api.call("RunWithBinding", this.#session.pointer, this.#options, this.#pointer);
