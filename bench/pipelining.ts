@@ -1,20 +1,22 @@
 /**
  * What acting and evaluating beside the learner bring: the training stage of `pld-tabletop`, with its networks, lanes and
- * calls, by the sequential and by the pipelined schedule, in turns. Evaluations are as frequent as by default for the
- * environment steps between them, with as many episodes. Timed is what lies between the first evaluation after the start
- * and the last: start-up and end are left out. Then the outputs of the pipelined stage on one and on two workers are
- * compared; another number of bytes is an error.
+ * calls, by the sequential and by the pipelined schedule, in turns. An episode of evaluation comes on 100 environment steps,
+ * as by default, but evaluations are shorter and more frequent. Timed is what lies between the first evaluation after the
+ * start and the last: start-up and end are left out. Then the outputs of the pipelined stage on one and on two workers are
+ * compared: other bytes are an error.
  *
  *     deno run -A bench/pipelining.ts [--device cpu|cuda] [--steps 1600] [--evaluate-every 800] [--episodes 8]
  *                                     [--workers 2] [--rounds 3] [--json]
  */
-import { parseArgs } from "node:util";
+import { command, count, device, flag } from "./command.ts";
+import { machine } from "./machine.ts";
 import { decodeEpisodes } from "../data/episodes_arrow.ts";
 import { encodeSafetensors } from "../data/safetensors.ts";
 import { DEVICE } from "../engine/device.ts";
 import { Learner } from "../engine/learner.ts";
 import pldTabletop, { tabletop as world } from "../experiments/pld_tabletop.ts";
 import { scenes } from "../envs/tabletop_tasks.ts";
+import { UsageError } from "../lab/errors.ts";
 import { mediaTypes } from "../lab/stage.ts";
 import * as flow from "../policies/flow.ts";
 import { stream } from "../random.ts";
@@ -24,7 +26,7 @@ import * as demonstrate from "../stages/demonstrate.ts";
 import * as trainResidual from "../stages/train_residual.ts";
 import { stateScale } from "../stages/transitions.ts";
 import { runStage } from "./plain_stage.ts";
-import { median } from "./race.ts";
+import { median, ratio } from "./race.ts";
 
 const EXECUTE = 8, HORIZON = 16;
 const task = scenes[0]!.task.name, tasks = [task];
@@ -136,86 +138,70 @@ async function train(
   }
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      device: { type: "string", default: "cpu" },
-      steps: { type: "string", default: "1600" },
-      "evaluate-every": { type: "string", default: "800" },
-      episodes: { type: "string", default: "8" },
-      workers: { type: "string", default: "2" },
-      rounds: { type: "string", default: "3" },
-      json: { type: "boolean", default: false },
-    },
-  });
-  const { device } = values;
-  const folder = await Deno.makeTempDir({ prefix: "uplift-bench-" });
-  try {
-    const input = await prepare(folder); // on the CPU, so that every device trains from the same
-    Object.defineProperty(globalThis, DEVICE, { value: device });
-    const [steps, every, episodes] = [values.steps, values["evaluate-every"], values.episodes].map(
-      Number,
-    ) as [
-      number,
-      number,
-      number,
-    ];
-    const options = { steps, every, episodes, folder };
-    const workers = Number(values.workers), rounds = Number(values.rounds);
-    const runs: Record<"sequential" | "pipelined", Run[]> = { sequential: [], pipelined: [] };
-    for (let round = 0; round < rounds; round++) {
-      runs.sequential.push(await train(input, options, { pipelined: false, workers }));
-      runs.pipelined.push(await train(input, options, { pipelined: true, workers }));
-    }
-    const alone = await train(input, options, { pipelined: true, workers: workers === 1 ? 2 : 1 });
-    for (const { digests } of runs.pipelined) {
-      if (digests !== alone.digests) {
-        throw new Error(
-          `Cannot repeat the pipelined stage: ${digests}, then ${alone.digests} on other workers`,
-        );
-      }
-    }
-    const ratio = median(runs.pipelined.map(({ rate }, i) => rate / runs.sequential[i]!.rate));
-    const rates = Object.fromEntries(
-      Object.entries(runs).map(([name, list]) => [name, median(list.map(({ rate }) => rate))]),
-    );
-    const whole = runs.sequential.map(({ spans }) => Object.values(spans).reduce((a, b) => a + b));
-    const shares = Object.fromEntries(
-      (Object.keys(runs.sequential[0]!.spans) as (keyof Spans)[]).map((span) => [
-        span,
-        median(runs.sequential.map(({ spans }, i) => spans[span] / whole[i]!)),
-      ]),
-    );
-    const busy = median(runs.pipelined.map(({ busy }) => busy));
-    const { evaluated } = runs.sequential[0]!;
-    if (values.json) {
-      const settings = { device, steps, every, episodes, workers, rounds };
-      console.log(
-        JSON.stringify({ ...settings, rates, ratio, shares, busy, evaluated, digests: alone.digests }),
-      );
-      return;
-    }
-    const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
-    console.log(
-      `training stage of pld-tabletop on ${device}, ${workers} workers, ${
-        steps - every
-      } environment steps timed, ` +
-        `${evaluated.toFixed(2)} of evaluations for each; medians of ${rounds} interleaved rounds`,
-    );
-    const split = Object.entries(shares).map(([span, share]) => `${span} ${percent(share)}`).join(", ");
-    console.log(`sequential ${rates.sequential!.toFixed(1).padStart(8)} environment steps/s   ${split}`);
-    console.log(
-      `pipelined  ${rates.pipelined!.toFixed(1).padStart(8)} environment steps/s   ${ratio.toFixed(2)} x, ` +
-        `the learner at work ${percent(busy)} of the time`,
-    );
-    console.log("pipelined on one worker and on two: the same bytes");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+const options = {
+  device: device(),
+  steps: count(1600),
+  "evaluate-every": count(800),
+  episodes: count(8),
+  workers: count(2),
+  rounds: count(3),
+  json: flag(),
+};
 
-await main().catch((error) => {
-  console.error(error instanceof Error ? error.message : error);
-  Deno.exit(1);
+await command(options, async ({ device, "evaluate-every": every, json, ...told }) => {
+  const { steps, episodes, workers, rounds } = told;
+  if (steps % every !== 0 || steps === every) {
+    throw new UsageError(`Cannot time ${steps} steps: --steps must be twice --evaluate-every, or more times`);
+  }
+  const folder = await Deno.makeTempDir({ prefix: "uplift-bench-" });
+  await using finished = new AsyncDisposableStack();
+  finished.defer(() => Deno.remove(folder, { recursive: true }));
+  const input = await prepare(folder); // on the CPU, so that every device trains from the same
+  Object.defineProperty(globalThis, DEVICE, { value: device });
+  const timed = { steps, every, episodes, folder };
+  const sequential: Run[] = [], pipelined: Run[] = [];
+  for (let round = 0; round < rounds; round++) {
+    sequential.push(await train(input, timed, { pipelined: false, workers }));
+    pipelined.push(await train(input, timed, { pipelined: true, workers }));
+  }
+  const others = workers === 1 ? 2 : 1;
+  const { digests } = await train(input, timed, { pipelined: true, workers: others });
+  const other = pipelined.find((run) => run.digests !== digests);
+  if (other) {
+    throw new Error(
+      `Cannot repeat the pipelined stage: ${other.digests} on ${workers} workers, ${digests} on ${others}`,
+    );
+  }
+  const rates = (runs: readonly Run[]) => runs.map(({ rate }) => rate);
+  const gain = ratio(rates(pipelined), rates(sequential));
+  const share = (span: keyof Spans) =>
+    median(sequential.map(({ spans }) => spans[span] / Object.values(spans).reduce((a, b) => a + b)));
+  const shares = Object.fromEntries(
+    (Object.keys(sequential[0]!.spans) as (keyof Spans)[]).map((span) => [span, share(span)]),
+  );
+  const report = {
+    stepsPerSecond: { sequential: median(rates(sequential)), pipelined: median(rates(pipelined)) },
+    ratio: gain,
+    shares,
+    busy: median(pipelined.map(({ busy }) => busy)),
+    evaluated: sequential[0]!.evaluated,
+    digests: JSON.parse(digests),
+  };
+  if (json) {
+    console.log(JSON.stringify({ machine: await machine(), device, every, ...told, ...report }));
+    return;
+  }
+  const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
+  const rate = (x: number) => `${x.toFixed(1).padStart(8)} environment steps/s   `;
+  console.log(
+    `training stage of pld-tabletop on ${device}, ${workers} workers, ${steps - every} environment steps, ` +
+      `${report.evaluated.toFixed(2)} of evaluations for each; medians of ${rounds} interleaved rounds`,
+  );
+  const split = Object.entries(shares).map(([span, share]) => `${span} ${percent(share)}`).join(", ");
+  console.log(`sequential ${rate(report.stepsPerSecond.sequential)}${split}`);
+  console.log(
+    `pipelined  ${rate(report.stepsPerSecond.pipelined)}${gain.toFixed(2)} x, ` +
+      `the learner at work ${percent(report.busy)} of the time`,
+  );
+  console.log(`pipelined on ${workers} workers and on ${others}: the same bytes`);
 });
-Deno.exit(0); // not through the exit handlers of CUDA's libraries
