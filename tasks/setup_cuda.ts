@@ -1,21 +1,32 @@
 /**
  * `deno task setup:cuda [--site DIR] [--python PYTHON]`: puts the libraries that a CUDA GPU needs into `.cuda/lib`. Those
  * that a Python environment already holds (`--site`, its folder site-packages: PyTorch and JAX bring most of them) are
- * linked, the others fetched by pip from the hashed requirements. A second run is done in a moment.
+ * linked, the others fetched by pip from the hashed requirements. A second run is done in a moment. Where only the driver
+ * or the GPU is missing, the libraries are set up all the same, and a line says so.
  */
-import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { firstLine } from "../lab/errors.ts";
-import { probe } from "../lab/device.ts";
+import { Folder, type Package, packagesOf, packagesUnder, versionUnder } from "./cuda_packages.ts";
+import { reasonOf, run } from "./libero_environment.ts";
+import type { Library } from "../engine/providers/ort/cuda_libraries.ts";
+import { type Probe, probe } from "../lab/device.ts";
+import { firstLine, UsageError } from "../lab/errors.ts";
+import { repository } from "../lab/module_graph.ts";
 
-/** Where things are. */
-interface Places {
+const COMMAND = "deno task setup:cuda";
+
+/** What is needed and where things are. */
+export interface Places {
   /** The folder `.cuda`. */
   readonly home: string;
   /** The hashed requirements. */
   readonly requirements: string;
+  /** The engine's table. */
+  readonly libraries: readonly Library[];
+  /** Looks at the GPU with what is there. */
+  readonly look: () => Promise<Probe>;
 }
 
 /** What the command line asks for. */
@@ -26,124 +37,103 @@ export interface SetupOptions {
   readonly python?: string | undefined;
 }
 
-const LIBRARY = /^lib(cudart|cublas|cublasLt|curand|nvrtc|nvrtc-builtins|cudnn\w*|onnxruntime\w*)\.so(\.|$)/;
-
-/** This repository's places. */
-export function places(): Places {
-  const root = fileURLToPath(new URL("../", import.meta.url));
-  return { home: join(root, ".cuda"), requirements: join(root, "python", "cuda", "requirements.txt") };
+/** This repository's places. The engine says which libraries it loads; its table is read as the lab reads that of devices. */
+export async function places(): Promise<Places> {
+  const table = new URL("engine/providers/ort/cuda_libraries.ts", repository).href;
+  const { libraries } = await import(table) as { libraries: readonly Library[] };
+  const root = fileURLToPath(repository);
+  return {
+    home: join(root, ".cuda"),
+    requirements: join(root, "python", "cuda", "requirements.txt"),
+    libraries,
+    look: () => probe("cuda"),
+  };
 }
 
 /**
- * Sets the GPU up and says each step.
+ * Sets the libraries up and says each step, then what the GPU makes of them.
  *
- * @throws {Error} when a step fails, in one line
+ * @throws {UsageError} when `--site` holds nothing of use
+ * @throws {Error} when a step fails, or the libraries do not work after all; in one line
  */
 export async function setup(
-  options: SetupOptions,
+  { site, python = "python3" }: SetupOptions,
   where: Places,
   say: (line: string) => void,
 ): Promise<void> {
-  const lib = join(where.home, "lib");
-  try {
-    mkdirSync(lib, { recursive: true });
-    writeFileSync(join(where.home, ".gitignore"), "*\n");
-  } catch (error) {
-    throw new Error(`Cannot make ${lib}: the folder cannot be written (${firstLine(error)})`);
-  }
-  if (options.site !== undefined) {
-    const found = librariesUnder(resolve(options.site));
-    if (found.size === 0) throw new Error(`Cannot use --site ${options.site}: it holds no CUDA library`);
-    for (const [file, path] of found) link(path, join(lib, file));
-    say(`linked ${found.size} libraries of ${options.site}`);
-  }
-  const lacking = lacks(lib, where.requirements);
-  if (lacking.length > 0) await fetch_(lacking, options.python ?? "python3", lib, where, say);
-  const { checks } = await probe("cuda");
+  const packages = packagesOf(where.libraries, where.requirements);
+  const folder = new Folder(where.home);
+  using lock = Deno.openSync(join(where.home, "lock"), { create: true, write: true });
+  await lock.lock(true); // two setups at once would delete each other's work
+  if (site !== undefined) linkAll(resolve(site), packages, folder, say);
+  const lacking = packages.filter((each) => !folder.holds(each));
+  if (lacking.length > 0) await fetchAll(lacking, python, folder, where.home, say);
+  say(`${folder.lib}: all ${where.libraries.length} libraries are there`);
+
+  const { checks } = await where.look();
+  const again = `remove ${where.home} and run ${COMMAND} again`;
   for (const { name, ok, detail, mend } of checks) {
-    say(`${ok ? "ok  " : "MEND"}  ${name}: ${detail}${ok || !mend ? "" : ` -- ${mend}`}`);
+    const told = mend === COMMAND ? again : mend;
+    say(`${ok ? "ok  " : "MEND"}  ${name}: ${detail}${ok || !told ? "" : ` -- ${told}`}`);
+  }
+  const bad = checks.filter(({ ok }) => !ok);
+  const ours = bad.find(({ mend }) => mend === COMMAND);
+  if (ours) throw new Error(`Cannot use the libraries: ${ours.detail}; ${again}`);
+  if (bad.length > 0) {
+    const names = bad.map(({ name }) => name).join(", ");
+    say(`The libraries are set up, but this machine cannot use a GPU yet: see MEND (${names}) above`);
   }
 }
 
-/** The CUDA libraries below a folder, by file name. */
-function librariesUnder(site: string): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const part of ["nvidia", "onnxruntime"]) {
-    let files: string[];
-    try {
-      files = readdirSync(join(site, part), { recursive: true }) as string[];
-    } catch {
-      continue;
+/** Links all that a folder site-packages has whole. */
+function linkAll(
+  site: string,
+  packages: readonly Package[],
+  folder: Folder,
+  say: (line: string) => void,
+): void {
+  if (!statSync(site, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(`Cannot use --site ${site}: there is no such folder`);
+  }
+  const found = packagesUnder(site, packages);
+  if (found.size === 0) throw new UsageError(`Cannot use --site ${site}: it holds no library that is needed`);
+  for (const each of packages) {
+    const from = found.get(each), version = versionUnder(site, each);
+    if (from !== undefined) {
+      folder.put(each, from, "link");
+      say(`linked ${each.name}${version ? ` ${version}` : ""} of ${site}`);
+    } else if (version !== undefined && version !== each.version) {
+      say(`not linked: ${each.name} ${version} of ${site}, ${each.version} is needed`);
     }
-    for (const file of files) {
-      const name = file.slice(file.lastIndexOf("/") + 1);
-      // ONNX Runtime's own library without its CUDA part is the CPU's.
-      if (LIBRARY.test(name) && !found.has(name)) found.set(name, join(site, part, file));
-    }
   }
-  if (![...found.keys()].includes("libonnxruntime_providers_cuda.so")) {
-    for (const name of [...found.keys()]) if (name.startsWith("libonnxruntime")) found.delete(name);
-  }
-  return found;
 }
 
-function link(path: string, at: string): void {
-  rmSync(at, { force: true });
-  symlinkSync(path, at);
-}
-
-/** A file of each package that tells whether the package is there. */
-const MARKS: Readonly<Record<string, string>> = {
-  "onnxruntime-gpu": "libonnxruntime_providers_cuda.so",
-  "nvidia-cuda-runtime": "libcudart.so.13",
-  "nvidia-cublas": "libcublas.so.13",
-  "nvidia-curand": "libcurand.so.10",
-  "nvidia-cuda-nvrtc": "libnvrtc.so.13",
-  "nvidia-cudnn-cu13": "libcudnn.so.9",
-};
-
-/** The requirements, each with its hash, of which the folder holds nothing. */
-function lacks(lib: string, requirements: string): string[] {
-  const there = new Set(readdirSync(lib));
-  const lines = Deno.readTextFileSync(requirements).replaceAll("\\\n", " ").split("\n");
-  return lines.filter((line) => {
-    const mark = MARKS[line.slice(0, line.indexOf("=="))];
-    return mark !== undefined && !there.has(mark);
-  });
-}
-
-// Unpacks the libraries of all wheels in a folder into another one.
+// Unpacks a wheel's libraries into a folder: those whose names begin as one of the further arguments.
 const UNPACK = `
-import glob, os, shutil, sys, zipfile
-for wheel in glob.glob(os.path.join(sys.argv[1], "*.whl")):
-    with zipfile.ZipFile(wheel) as z:
-        for name in z.namelist():
-            base = os.path.basename(name)
-            if ".so" in base and base.startswith("lib") and "tensorrt" not in base:
-                path = os.path.join(sys.argv[2], base)
-                with z.open(name) as source, open(path + ".tmp", "wb") as target:
-                    shutil.copyfileobj(source, target, 1 << 20)
-                os.replace(path + ".tmp", path)
+import os, shutil, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as z:
+    for name in z.namelist():
+        base = os.path.basename(name)
+        if ".so" in base and base.startswith(tuple(sys.argv[3:])) and "tensorrt" not in base:
+            with z.open(name) as source, open(os.path.join(sys.argv[2], base), "wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
 `;
+const PLATFORMS = ["manylinux_2_28", "manylinux_2_27", "manylinux2014", "manylinux2010"];
 
-async function fetch_(
-  lines: readonly string[],
+/** Fetches wheels and puts their libraries into the folder, each package whole or not at all. */
+async function fetchAll(
+  lacking: readonly Package[],
   python: string,
-  lib: string,
-  { home }: Places,
+  folder: Folder,
+  home: string,
   say: (line: string) => void,
 ): Promise<void> {
-  const [list, wheels] = [join(home, "lacking.txt"), join(home, "wheels")];
-  writeFileSync(list, lines.join("\n") + "\n");
+  const named = lacking.map(({ name, version }) => `${name}==${version}`).join(", ");
+  const list = join(home, "lacking.txt"), wheels = join(home, "wheels"), unpacked = join(home, "unpacked");
+  writeFileSync(list, lacking.map(({ requirement }) => requirement).join("\n") + "\n");
   mkdirSync(wheels, { recursive: true });
-  say(`fetching ${lines.map((line) => line.split(" ", 1)[0]).join(", ")} (up to 1.2 GB)`);
-  const platforms = [
-    "manylinux_2_28_x86_64",
-    "manylinux_2_27_x86_64",
-    "manylinux2014_x86_64",
-    "manylinux2010_x86_64",
-  ];
-  await step(python, [
+  say(`fetching ${named} (up to 1.2 GB)`);
+  await step(`fetch ${named}`, python, [
     ...[
       "-m",
       "pip",
@@ -154,46 +144,55 @@ async function fetch_(
       "--require-hashes",
     ],
     ...["--only-binary=:all:", "--python-version", "3.12", "--implementation", "cp"],
-    ...platforms.flatMap((platform) => ["--platform", platform]),
+    ...PLATFORMS.flatMap((platform) => ["--platform", `${platform}_x86_64`]),
     ...["-d", wheels, "-r", list],
   ]);
-  await step(python, ["-c", UNPACK, wheels, lib]);
-  rmSync(wheels, { recursive: true });
+  for (const each of lacking) {
+    const start = `${each.name.replaceAll("-", "_")}-${each.version}-`;
+    const wheel = readdirSync(wheels).find((file) => file.startsWith(start) && file.endsWith(".whl"));
+    if (wheel === undefined) throw new Error(`Cannot unpack ${each.name}: pip left no wheel ${start}...`);
+    rmSync(unpacked, { recursive: true, force: true }); // of a run that was killed
+    mkdirSync(unpacked);
+    await step(`unpack ${wheel}`, python, ["-c", UNPACK, join(wheels, wheel), unpacked, ...each.stems]);
+    const there = readdirSync(unpacked);
+    const absent = each.files.filter((file) => !there.includes(file));
+    if (absent.length > 0) throw new Error(`Cannot use ${wheel}: it lacks ${absent.join(", ")}`);
+    folder.put(each, unpacked, "move");
+  }
+  for (const rest of [unpacked, wheels, list]) rmSync(rest, { recursive: true, force: true });
 }
 
-async function step(program: string, args: readonly string[]): Promise<void> {
-  let lines: string[];
-  try {
-    const { success, stderr } = await new Deno.Command(program, { args: [...args], stdout: "null" }).output();
-    if (success) return;
-    lines = new TextDecoder().decode(stderr).trim().split("\n");
-  } catch {
-    throw new Error(
-      `Cannot fetch the GPU's libraries: ${program} does not start; give --python one with pip`,
-    );
-  }
+async function step(what: string, python: string, args: readonly string[]): Promise<void> {
+  const { ok, lines } = await run(python, args, Deno.env.toObject());
+  if (ok) return;
   const text = lines.join("\n");
-  const reason =
-    /NewConnectionError|ConnectTimeout|Temporary failure|ProxyError|unreachable|from versions: none/
-        .test(text)
-      ? "the package index cannot be reached, check the network or pip's configuration"
-      : /No module named '?pip/.test(text)
-      ? `${program} has no pip, give --python one that has`
-      : lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "no reason given";
-  throw new Error(`Cannot fetch the GPU's libraries: ${reason.replace(/^ERROR: /, "")}`);
+  const reason = /Failed to spawn/.test(text)
+    ? `${python} does not start, give --python one with pip`
+    : /No module named '?pip/.test(text)
+    ? `${python} has no pip, give --python one that has`
+    : reasonOf(lines).replace("1.5 GB", "4 GB");
+  throw new Error(`Cannot ${what}: ${reason}`);
+}
+
+function options(): SetupOptions {
+  try {
+    return parseArgs({ options: { site: { type: "string" }, python: { type: "string" } } }).values;
+  } catch {
+    const given = Deno.args.join(" ");
+    throw new UsageError(`Cannot use ${given}: the options are --site DIR and --python PYTHON`);
+  }
 }
 
 if (import.meta.main) {
   try {
-    const { values } = parseArgs({ options: { site: { type: "string" }, python: { type: "string" } } });
+    const asked = options();
     if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
-      throw new Error(
-        `Cannot set a GPU up on ${Deno.build.os} ${Deno.build.arch}: only on Linux x86_64 so far`,
-      );
+      const here = `${Deno.build.os} ${Deno.build.arch}`;
+      throw new Error(`Cannot set a GPU up on ${here}: only on Linux x86_64 so far`);
     }
-    await setup(values, places(), (line) => console.log(line));
+    await setup(asked, await places(), (line) => console.log(line));
   } catch (error) {
     console.error(firstLine(error));
-    Deno.exit(1);
+    Deno.exit(error instanceof UsageError ? 2 : 1);
   }
 }
