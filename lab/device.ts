@@ -66,7 +66,14 @@ export async function probe(name: string): Promise<Probe> {
     // deno-lint-ignore no-control-regex
     const reason = (text(stderr)[0] ?? "").replaceAll(/\x1b\[[\d;]*m/g, "").replace(/^error: /, "");
     const detail = `its probe ended early (${signal ?? reason})`;
-    return { checks: [{ name, ok: false, detail, mend: "update the GPU's driver, or use --device cpu" }] };
+    return {
+      checks: [{
+        name,
+        ok: false,
+        detail,
+        mend: "run deno task setup:cuda, update the GPU's driver, or use --device cpu",
+      }],
+    };
   }
 }
 
