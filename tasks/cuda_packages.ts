@@ -148,11 +148,7 @@ export class Folder {
   }
 }
 
-/**
- * What a folder site-packages has: for each package the folder with all files that the engine names.
- *
- * @throws {Error} when there is no such folder
- */
+/** What a folder site-packages has: for each package the folder with all files that the engine names. */
 export function packagesUnder(site: string, wanted: readonly Package[]): Map<Package, string> {
   const folders = new Map<string, Set<string>>();
   for (const part of ["nvidia", "onnxruntime"]) {

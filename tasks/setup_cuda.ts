@@ -62,10 +62,11 @@ export async function setup(
   say: (line: string) => void,
 ): Promise<void> {
   const packages = packagesOf(where.libraries, where.requirements);
+  const source = site === undefined ? undefined : sourceAt(resolve(site), packages);
   const folder = new Folder(where.home);
   using lock = Deno.openSync(join(where.home, "lock"), { create: true, write: true });
   await lock.lock(true); // two setups at once would delete each other's work
-  if (site !== undefined) linkAll(resolve(site), packages, folder, say);
+  if (source) linkAll(source, packages, folder, say);
   const lacking = packages.filter((each) => !folder.holds(each));
   if (lacking.length > 0) await fetchAll(lacking, python, folder, where.home, say);
   say(`${folder.lib}: all ${where.libraries.length} libraries are there`);
@@ -85,18 +86,28 @@ export async function setup(
   }
 }
 
-/** Links all that a folder site-packages has whole. */
-function linkAll(
-  site: string,
-  packages: readonly Package[],
-  folder: Folder,
-  say: (line: string) => void,
-): void {
+/** A folder site-packages, and where in it packages lie whole. */
+interface Source {
+  readonly site: string;
+  readonly found: ReadonlyMap<Package, string>;
+}
+
+function sourceAt(site: string, packages: readonly Package[]): Source {
   if (!statSync(site, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UsageError(`Cannot use --site ${site}: there is no such folder`);
   }
   const found = packagesUnder(site, packages);
   if (found.size === 0) throw new UsageError(`Cannot use --site ${site}: it holds no library that is needed`);
+  return { site, found };
+}
+
+/** Links all that a folder site-packages has whole. */
+function linkAll(
+  { site, found }: Source,
+  packages: readonly Package[],
+  folder: Folder,
+  say: (line: string) => void,
+): void {
   for (const each of packages) {
     const from = found.get(each), version = versionUnder(site, each);
     if (from !== undefined) {

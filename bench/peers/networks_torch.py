@@ -1,4 +1,4 @@
-"""The workloads of ../networks.ts in PyTorch, eager.
+"""The workloads of ../networks.ts in PyTorch, eager, with its fused optimizers.
 
 Usage: networks_torch.py THREADS WORKLOAD [cpu|cuda]. Products and convolutions are of float32 on a GPU, too, not of TF32;
 the pictures lie there already. Prints "ready"; then, for each line with a number n on standard input, runs it n times and
@@ -86,7 +86,7 @@ class Flow(nn.Module):
 
 
 def sgd(network, pictures):
-    optimizer = torch.optim.SGD(network.parameters(), lr=1e-9)
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-9, fused=True)
 
     def step():
         optimizer.zero_grad()
@@ -124,7 +124,7 @@ def encoder():
 def transformer_step():
     network = Flow()
     averaged = [p.detach().clone() for p in network.parameters()]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=1e-4, fused=True)
     features, noise, actions = torch.randn(256, 20), torch.randn(256, 16, 7), torch.randn(256, 16, 7)
     time, weight = torch.rand(256), torch.ones(256, 16)
 
