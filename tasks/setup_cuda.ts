@@ -72,14 +72,15 @@ export async function setup(
   say(`${folder.lib}: all ${where.libraries.length} libraries are there`);
 
   const { checks } = await where.look();
-  const again = `remove ${where.home} and run ${COMMAND} again`;
+  // What the doctor sends here for is, after a setup, mended by a new one.
+  const told = (mend = "") =>
+    mend.replace(/(run )?deno task setup:cuda/, `remove ${where.home} and run ${COMMAND} again`);
   for (const { name, ok, detail, mend } of checks) {
-    const told = mend === COMMAND ? again : mend;
-    say(`${ok ? "ok  " : "MEND"}  ${name}: ${detail}${ok || !told ? "" : ` -- ${told}`}`);
+    say(`${ok ? "ok  " : "MEND"}  ${name}: ${detail}${ok || !mend ? "" : ` -- ${told(mend)}`}`);
   }
   const bad = checks.filter(({ ok }) => !ok);
-  const ours = bad.find(({ mend }) => mend === COMMAND);
-  if (ours) throw new Error(`Cannot use the libraries: ${ours.detail}; ${again}`);
+  const ours = bad.find(({ mend }) => mend?.includes(COMMAND));
+  if (ours) throw new Error(`Cannot use the libraries: ${ours.detail}; ${told(ours.mend)}`);
   if (bad.length > 0) {
     const names = bad.map(({ name }) => name).join(", ");
     say(`The libraries are set up, but this machine cannot use a GPU yet: see MEND (${names}) above`);

@@ -257,6 +257,15 @@ Deno.test("setup:cuda fails where libraries do not work, not where only the GPU 
       "ok    libraries: 9",
       "The libraries are set up, but this machine cannot use a GPU yet: see MEND (driver) above",
     ]);
+    const crash = "run deno task setup:cuda, update the GPU's driver, or use --device cpu";
+    await assert.rejects(
+      run({}, [{ name: "cuda", ok: false, detail: "its probe ended early", mend: crash }]),
+      {
+        message:
+          `Cannot use the libraries: its probe ended early; remove ${where.home} and run ${COMMAND} again, ` +
+          "update the GPU's driver, or use --device cpu",
+      },
+    );
     const broken = { name: "libraries", ok: false, detail: "libcublas.so.13: bad ELF", mend: COMMAND };
     await assert.rejects(run({}, [...fine, broken]), {
       message:
