@@ -9,10 +9,7 @@ import { residualState, type Subject } from "../policies/features.ts";
 import type { Stream } from "../random.ts";
 import { observationAt, subjectOf } from "./recording.ts";
 import type { Lane } from "./rollout.ts";
-import { readEpisodes } from "./stored_episodes.ts";
 import { gather } from "./update_loop.ts";
-
-export { readEpisodes };
 
 /** What a critic on chunks sees of an episode, unnormalised, [T, S]: the state of residual learners at a chunk's start. */
 function rawStates(episode: Episode, tasks: readonly string[]): NDArray {

@@ -10,7 +10,7 @@ import { Learner } from "../engine/learner.ts";
 import { compileUpdate } from "../engine/program.ts";
 import type { StageContext } from "../lab/stage.ts";
 import type { ChunkLearner } from "../rl/qc.ts";
-import { readEpisodes } from "./chunk_data.ts";
+import { readEpisodes } from "./stored_episodes.ts";
 import { ChunkLanes } from "./chunk_lanes.ts";
 import { bufferOf, type ChunkMethod, drawBatches, openActor, readUnits, sizesOf } from "./chunk_training.ts";
 import { everyTransitions } from "./learner_calls.ts";

@@ -9,8 +9,6 @@ import type { Row } from "./recording.ts";
 import type { Actor, Lane } from "./rollout.ts";
 import { type Place, type Round, type Start, TrainingLanes } from "./training_lanes.ts";
 
-export type { Round };
-
 const ACTION = 7;
 
 /** Base actions in lanes; `ChunkedBase` is one, `ZeroBase` another. */

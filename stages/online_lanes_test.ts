@@ -6,7 +6,8 @@ import { ndarray, type Tensors } from "../ndarray.ts";
 import { stream } from "../random.ts";
 import { task, tasks, tinyBase } from "../tests/tabletop_subjects.ts";
 import { openBase } from "./chunked_base.ts";
-import { OnlineLanes, type Round, ZeroBase } from "./online_lanes.ts";
+import { OnlineLanes, ZeroBase } from "./online_lanes.ts";
+import type { Round } from "./training_lanes.ts";
 
 const LANES = 2, SEED = 6, FIRST = 40, BUDGET = task.maxSteps;
 const stored = await tinyBase();

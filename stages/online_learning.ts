@@ -12,7 +12,7 @@ import type { Calls } from "./learner_calls.ts";
 import type { CurveRow } from "./learning_curve.ts";
 import { checkpointBytes, fresh, type Resumed } from "./online_checkpoint.ts";
 import { type Evaluate, Evaluations } from "./online_evaluations.ts";
-import type { Round } from "./online_lanes.ts";
+import type { Round } from "./training_lanes.ts";
 
 /** When things happen, in environment steps of the online phase unless said. */
 export interface Schedule {
