@@ -28,6 +28,17 @@ interface Geometry {
 
 type Shape4 = [number, number, number, number];
 
+/** One side of a picture whose gradient is computed: its extent, and how the transposed convolution gets there. */
+interface Side {
+  readonly extent: number;
+  /** Cut off at both ends. */
+  readonly both: number;
+  /** Added at the end. */
+  readonly rest: number;
+  /** Extent of the transposed convolution. */
+  readonly whole: number;
+}
+
 function geometry(x: readonly number[], filter: readonly number[], settings: Settings): Geometry {
   const { strides, pad, dataFormat, dilations = 1, dimRoundingMode } = settings;
   if (dataFormat !== "NHWC" || [dilations].flat().some((rate) => rate !== 1)) {
@@ -64,19 +75,31 @@ export const kernels: Kernels = {
   Conv2DBackpropInput: (graph, { dy, filter }, settings) => {
     const shape = settings["inputShape"] as Shape4;
     const { strides, pads } = geometry(shape, filter!.shape, settings);
-    // Rows and columns at the end that no position of the filter reached have no gradient; ONNX must be told of them.
-    const rest = [0, 1].map((i) => {
+    const [height, width] = [0, 1].map((i) => {
+      const padding = pads[i]! + pads[2 + i]!, extent = shape[1 + i]!;
       const reach = (dy!.shape[1 + i]! - 1) * strides[i]! + filter!.shape[i]!;
-      return shape[1 + i]! - (reach - pads[i]! - pads[2 + i]!);
-    });
+      // NOTE: a GPU has no kernel that cuts off more at one side than at the other: what is left over goes afterwards.
+      const both = Math.min(pads[i]!, pads[2 + i]!);
+      // Rows and columns at the end that no position of the filter reached have no gradient; ONNX must be told of them.
+      return { extent, both, rest: extent + padding - reach, whole: extent + padding - 2 * both };
+    }) as [Side, Side];
+    const [batch, , , channels] = shape;
     const value = graph.add({
       op: "ConvTranspose",
       inputs: [transpose(graph, dy!, FIRST), transpose(graph, filter!, FILTER)],
-      attributes: { strides, pads, output_padding: rest },
-      shape: FIRST.map((axis) => shape[axis]!),
+      attributes: {
+        strides,
+        pads: [height.both, width.both, height.both, width.both],
+        output_padding: [height.rest, width.rest],
+      },
+      shape: [batch, channels, height.whole, width.whole],
       dtype: "float32",
     });
-    return transpose(graph, value, LAST);
+    const wanted = [batch, channels, height.extent, width.extent];
+    const cut = String(value.shape) === String(wanted)
+      ? value
+      : slice(graph, value, [0, 0, pads[0] - height.both, pads[1] - width.both], wanted);
+    return transpose(graph, cut, LAST);
   },
   Conv2DBackpropFilter: (graph, { x, dy }, settings) => {
     const shape = settings["filterShape"] as Shape4;

@@ -102,6 +102,17 @@ Deno.test("a picture with NaN leaves the others of its batch as they are", async
   assert.ok(rows(y.data)[1]!.some(Number.isNaN));
 });
 
+Deno.test("a gradient cuts off as much at one side as at the other: a GPU has no kernel for anything else", () => {
+  for (const [x, kernel, stride, pad] of Object.values(cases)) {
+    const { outputs } = trace(withGradients((w) => conv(w["x"]!, w["kernel"]!, stride, pad)), { x, kernel });
+    for (const { op, attributes } of topological(Object.values(outputs))) {
+      if (op !== "ConvTranspose") continue;
+      const [top, left, bottom, right] = attributes["pads"] as number[];
+      assert.deepEqual([top, left], [bottom, right]);
+    }
+  }
+});
+
 Deno.test("between two convolutions nothing is moved, and they add their biases themselves", () => {
   const { graph, outputs } = trace(
     ({ x, ...w }) => ({ y: two(w, x!) }),
