@@ -21,7 +21,7 @@ const COMMAND = "deno task setup:cuda";
 const libraries = [
   { file: "libcublasLt.so.13", package: "nvidia-cublas" },
   { file: "libcublas.so.13", package: "nvidia-cublas" },
-  { file: "libcudnn.so.9", package: "nvidia-cudnn-cu13", sometimes: true },
+  { file: "libcudnn.so.9", package: "nvidia-cudnn-cu13" },
   { file: "libonnxruntime.so.1.30.0", package: "onnxruntime-gpu" },
   { file: "libonnxruntime_providers_cuda.so", package: "onnxruntime-gpu" },
 ] as const;

@@ -50,14 +50,13 @@ export class Gpu {
   constructor() {
     const wrong = fault(driver());
     if (wrong) throw new Error(`Cannot use the GPU: ${wrong.fault}; ${wrong.mend}`);
-    const lacking = missing().filter(({ sometimes }) => !sometimes);
+    const lacking = missing();
     if (lacking.length > 0) {
       throw new Error(`Cannot use the GPU: .cuda/lib lacks ${named(lacking)}; run deno task setup:cuda`);
     }
-    const absent = new Set(missing().map(({ file }) => file));
     // ONNX Runtime opens its own two.
     for (const { file } of libraries) {
-      if (!file.startsWith("libonnxruntime") && !absent.has(file)) pin(join(folder, file));
+      if (!file.startsWith("libonnxruntime")) pin(join(folder, file));
     }
     this.#cudart = openCudart();
     this.runtime = openRuntime(join(folder, ONNXRUNTIME));

@@ -14,6 +14,7 @@ const OUT_OF_MEMORY =
 const NOT_STARTED = /STATUS_NOT_INITIALIZED|failure \d+: the library was not initialized/i;
 const SCARCE = 2 ** 28;
 const NO_KERNEL = /fallback to CPU EP has been explicitly disabled|graph capture feature/;
+const NO_CUDNN = /cuDNN is unavailable/;
 // ONNX Runtime puts the place in its own sources before what went wrong, and the machine behind it.
 const BEFORE = /^.*(CU\w+ failure|ONNXRuntimeError\] : \d+ : \w+ : )|^Non-zero status code returned /;
 const BEHIND = / ; GPU=\d.*$/;
@@ -38,6 +39,9 @@ export function explained(thrown: unknown, memory: () => Memory | undefined): un
   if (NO_KERNEL.test(message)) {
     const reason = "it has an operator the GPU has no kernel for; use --device cpu";
     return because(`Cannot run the program on cuda: ${reason}`);
+  }
+  if (NO_CUDNN.test(message)) {
+    return because("Cannot run the program on cuda: cuDNN cannot be loaded; run deno task setup:cuda");
   }
   const line = message.split("\n", 1)[0]!.replace(BEHIND, "").replace(BEFORE, "$1");
   return because(

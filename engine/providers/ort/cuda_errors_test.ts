@@ -45,6 +45,12 @@ const cases: [string, string, number, RegExp | string][] = [
     "Cannot run the program on cuda: it has an operator the GPU has no kernel for; use --device cpu",
   ],
   [
+    "a reduction without cuDNN",
+    "Non-zero status code returned while running ReduceMean node. Name:'' Status Message: cuDNN is unavailable for CUDA Execution Provider: dlopen failed for libcudnn.so: libcudnn.so: cannot open shared object file",
+    70_000,
+    "Cannot run the program on cuda: cuDNN cannot be loaded; run deno task setup:cuda",
+  ],
+  [
     "a node that fails",
     "Non-zero status code returned while running Gemm node. Name:'g'",
     70_000,

@@ -8,8 +8,6 @@ export interface Library {
   readonly file: string;
   /** Python package that holds it. */
   readonly package: string;
-  /** Only some programs need it: those with convolutions. */
-  readonly sometimes?: true;
 }
 
 /** ONNX Runtime itself, by its file name. */
@@ -21,8 +19,8 @@ export const libraries: readonly Library[] = [
   { file: "libcublasLt.so.13", package: "nvidia-cublas" },
   { file: "libcublas.so.13", package: "nvidia-cublas" },
   { file: "libcurand.so.10", package: "nvidia-curand" },
-  { file: "libnvrtc.so.13", package: "nvidia-cuda-nvrtc", sometimes: true },
-  { file: "libcudnn.so.9", package: "nvidia-cudnn-cu13", sometimes: true },
+  { file: "libnvrtc.so.13", package: "nvidia-cuda-nvrtc" },
+  { file: "libcudnn.so.9", package: "nvidia-cudnn-cu13" },
   { file: ONNXRUNTIME, package: "onnxruntime-gpu" },
   { file: "libonnxruntime_providers_shared.so", package: "onnxruntime-gpu" },
   { file: "libonnxruntime_providers_cuda.so", package: "onnxruntime-gpu" },

@@ -3,7 +3,7 @@
  * decides the GPU's bits, when it can be used. Run in a process of its own: a crash of a driver is an answer, too.
  */
 import { join } from "node:path";
-import { mul } from "@tensorflow/tfjs-core";
+import { max, mul } from "@tensorflow/tfjs-core";
 import { openGpu } from "./cuda.ts";
 import { driver, fault } from "./cuda_driver.ts";
 import { folder, libraries, missing, named } from "./cuda_libraries.ts";
@@ -42,26 +42,17 @@ function checkDriver(): Check[] {
 
 function checkLibraries(loadable: boolean): Check {
   const absent = missing();
-  const needed = absent.filter(({ sometimes }) => !sometimes);
   const name = "libraries";
-  if (needed.length > 0) return { name, ok: false, detail: `.cuda/lib lacks ${named(absent)}`, mend: SETUP };
+  if (absent.length > 0) return { name, ok: false, detail: `.cuda/lib lacks ${named(absent)}`, mend: SETUP };
   try {
     // Some need the driver to load.
     for (const { file } of libraries) {
-      if (loadable && !file.startsWith("libonnxruntime_") && !absent.some((each) => each.file === file)) {
-        pin(join(folder, file));
-      }
+      if (loadable && !file.startsWith("libonnxruntime_")) pin(join(folder, file));
     }
   } catch (error) {
     return { name, ok: false, detail: (error as Error).message, mend: SETUP };
   }
-  const without = absent.length > 0 ? `; without ${named(absent)} no convolutions` : "";
-  return {
-    name,
-    ok: true,
-    detail: `${libraries.length - absent.length} in .cuda/lib${without}`,
-    mend: SETUP,
-  };
+  return { name, ok: true, detail: `${libraries.length} in .cuda/lib`, mend: SETUP };
 }
 
 async function checkRun(): Promise<Check[]> {
@@ -75,11 +66,11 @@ async function checkRun(): Promise<Check[]> {
       detail: `${mib(free)} of ${mib(total)} free, at least ${mib(MEMORY_WANTED)} is needed`,
       mend: "end what else uses the GPU: nvidia-smi lists it",
     };
-    await using session = await Session.create(compile(({ x }) => ({ y: mul(x!, 2) }), { x: [64] }), {
-      device: "cuda",
-    });
-    const { y } = await session.run({ x: ndarray([64], new Float32Array(64).fill(21)) });
-    const ok = y!.data.every((value) => value === 42);
+    // The largest of all is cuDNN's work, as in most updates.
+    const program = compile(({ x }) => ({ y: mul(x!, 2), largest: max(x!) }), { x: [64] });
+    await using session = await Session.create(program, { device: "cuda" });
+    const { y, largest } = await session.run({ x: ndarray([64], new Float32Array(64).fill(21)) });
+    const ok = y!.data.every((value) => value === 42) && largest!.data[0] === 21;
     const detail = `${gpu.runtime.api.version}, ${ok ? "runs a program" : "a program gave wrong numbers"}`;
     return [memory, { name: "onnxruntime", ok, detail, mend: SETUP }];
   } catch (error) {
@@ -94,14 +85,13 @@ function versions(): Record<string, number> {
   const cublas = Deno.dlopen(join(folder, "libcublasLt.so.13"), {
     cublasLtGetVersion: { parameters: [], result: "usize" },
   });
-  const found: Record<string, number> = { cublas: Number(cublas.symbols.cublasLtGetVersion()) };
-  if (!missing().some(({ file }) => file === "libcudnn.so.9")) {
-    const cudnn = Deno.dlopen(join(folder, "libcudnn.so.9"), {
-      cudnnGetVersion: { parameters: [], result: "usize" },
-    });
-    found["cudnn"] = Number(cudnn.symbols.cudnnGetVersion());
-  }
-  return found;
+  const cudnn = Deno.dlopen(join(folder, "libcudnn.so.9"), {
+    cudnnGetVersion: { parameters: [], result: "usize" },
+  });
+  return {
+    cublas: Number(cublas.symbols.cublasLtGetVersion()),
+    cudnn: Number(cudnn.symbols.cudnnGetVersion()),
+  };
 }
 
 if (import.meta.main) {
