@@ -96,6 +96,9 @@ export function ratio(times: readonly number[], others: readonly number[]): numb
   return median(times.map((ms, round) => ms / others[round]!));
 }
 
+/** Milliseconds before each turn: threads of the one before, in this process or a peer's, go on spinning for a while. */
+const REST = 200;
+
 /** Milliseconds by contestant and round: all run once in every round, after one round to warm up. */
 export async function race(
   contestants: Readonly<Record<string, Contestant>>,
@@ -106,6 +109,7 @@ export async function race(
   );
   for (let round = -1; round < rounds; round++) {
     for (const [name, run] of Object.entries(contestants)) {
+      await new Promise((resolve) => setTimeout(resolve, REST));
       const ms = await run();
       if (round >= 0) times[name]!.push(ms);
     }
