@@ -29,7 +29,10 @@ export interface Carrier extends AsyncDisposable {
    * read it once a later update has begun.
    */
   readonly state: Tensors;
-  /** K updates; batches [K, ...], metrics [K, ...]. */
+  /**
+   * K updates; batches [K, ...], metrics [K, ...]. Called again only when the call before is done; batches stay as they are
+   * until then.
+   */
   update(batches: Tensors): Promise<Tensors>;
 }
 

@@ -13,7 +13,7 @@ import type { Carrier, LoadOptions } from "../provider.ts";
 import type { Program } from "../../program.ts";
 import { ndarray, type Tensors } from "../../../ndarray.ts";
 
-/** Batches that may wait for the GPU. */
+/** Batches that may wait for the GPU: more than the 20 of a call by default, so that the host never waits in one. */
 const WAITING = 32;
 
 /** Loads an update program and its first state on the GPU. */
