@@ -148,3 +148,15 @@ for (const provider of ["cpu", "ort"]) {
     assert.throws(() => learner.state, refused);
   });
 }
+
+Deno.test("a concurrent learner leaves its thread free and gives the same bits, whatever provider serves it", async () => {
+  await using beside = await Learner.create(program, initialState(), { threads: 1, concurrent: true });
+  await using alone = await Learner.create(program, initialState(), { threads: 1 });
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  const metrics = await beside.update(batches(300));
+  clearInterval(timer);
+  assert.ok(ticks > 0, "no timer ran during the update");
+  equalBits(metrics, await alone.update(batches(300)));
+  equalBits(beside.state, alone.state);
+});
