@@ -17,7 +17,6 @@ import { Learner } from "../engine/learner.ts";
 import pldTabletop, { tabletop as world } from "../experiments/pld_tabletop.ts";
 import { scenes } from "../envs/tabletop_tasks.ts";
 import { UsageError } from "../lab/errors.ts";
-import { mediaTypes } from "../lab/stage.ts";
 import * as flow from "../policies/flow.ts";
 import { stream } from "../random.ts";
 import * as pld from "../rl/pld.ts";
@@ -25,10 +24,12 @@ import * as clone from "../stages/clone.ts";
 import * as demonstrate from "../stages/demonstrate.ts";
 import * as trainResidual from "../stages/train_residual.ts";
 import { stateScale } from "../stages/transitions.ts";
-import { runStage } from "./plain_stage.ts";
+import { artifact, attempt, digests } from "../tests/stage_context.ts";
 import { median, ratio } from "./race.ts";
 
 const EXECUTE = 8, HORIZON = 16;
+/** Threads of an operator and environment workers, as in the lab, of what is not timed. */
+const ALONE = { threads: 2, workers: 2 };
 const task = scenes[0]!.task.name, tasks = [task];
 
 /** The experiment's values of a group of hyperparameters. */
@@ -50,25 +51,22 @@ interface Options {
   readonly steps: number;
   readonly every: number;
   readonly episodes: number;
-  readonly folder: string;
 }
 
 type Input = Parameters<typeof trainResidual.run>[0]["input"];
 
 /** A base that is right now and then, its demonstrations as offline data, and a learner that knows nothing yet. */
-async function prepare(folder: string): Promise<Input> {
+async function prepare(): Promise<Input> {
   const told = { world, task, episodes: 12, first: 0, lanes: 4 };
-  const { episodes: offline } = await runStage(demonstrate, {}, told, { folder });
+  const { episodes: offline } = (await attempt(demonstrate, {}, told, ALONE)).output;
   const settings = flow.hyperparameters.parse({ steps: 800, warmup: 20, ema: 0.99 });
   const cloned = { tasks, horizon: HORIZON, flow: settings };
-  const { weights, normalization } = await runStage(clone, { demonstrations: [offline] }, cloned, { folder });
+  const demonstrations = { demonstrations: [offline] };
+  const { weights, normalization } = (await attempt(clone, demonstrations, cloned, ALONE)).output;
   const scale = stateScale(decodeEpisodes(await Deno.readFile(offline.path)), EXECUTE);
   const sizes = { state: scale.center.length, action: 7 };
   const bytes = encodeSafetensors(pld.initialize(stream(0, "bench"), sizes, learner));
-  const path = `${folder}/critic`;
-  await Deno.writeFile(path, bytes);
-  const critic = { path, digest: "critic", bytes: bytes.length, mediaType: mediaTypes.weights };
-  return { weights, normalization, offline, critic };
+  return { weights, normalization, offline, critic: await artifact("weights", bytes) };
 }
 
 /** Milliseconds of the time between the first evaluation after the start and the last, by what ended then. */
@@ -89,7 +87,7 @@ interface Run {
 
 async function train(
   input: Input,
-  { steps, every, episodes, folder }: Options,
+  { steps, every, episodes }: Options,
   { pipelined, workers }: { pipelined: boolean; workers: number },
 ): Promise<Run> {
   const spans: Spans = { acting: 0, drawing: 0, learning: 0, evaluating: 0, rest: 0 };
@@ -109,11 +107,11 @@ async function train(
     return metrics;
   };
   try {
-    const output = await runStage(trainResidual, input, {
+    const trained = await attempt(trainResidual, input, {
       ...{ world, task, tasks, execute: EXECUTE, first: 1_000_000, learner },
       online: { steps, evaluateEvery: every, evaluationEpisodes: episodes, pipelined },
     }, {
-      ...{ folder, workers },
+      ...{ workers, threads: ALONE.threads },
       spent: ({ environmentSteps = 0, gradientSteps = 0 }) => {
         if (environmentSteps > lanes && !Number.isNaN(from)) evaluated += environmentSteps;
         mark(gradientSteps > 0 ? "drawing" : environmentSteps > lanes ? "evaluating" : "acting");
@@ -124,14 +122,14 @@ async function train(
         if (done === steps) to = last;
       },
     });
-    const digests = JSON.stringify(Object.values(output).map(({ digest }) => digest));
+    const outputs = JSON.stringify(Object.values(digests(trained)));
     const time = to - from;
     return {
       rate: 1000 * (steps - every) / time,
       busy: busy / time,
       spans,
       evaluated: evaluated / (steps - every),
-      digests,
+      digests: outputs,
     };
   } finally {
     Learner.prototype.update = update;
@@ -153,23 +151,20 @@ await command(options, async ({ device, "evaluate-every": every, json, ...told }
   if (steps % every !== 0 || steps === every) {
     throw new UsageError(`Cannot time ${steps} steps: --steps must be twice --evaluate-every, or more times`);
   }
-  const folder = await Deno.makeTempDir({ prefix: "uplift-bench-" });
-  await using finished = new AsyncDisposableStack();
-  finished.defer(() => Deno.remove(folder, { recursive: true }));
-  const input = await prepare(folder); // on the CPU, so that every device trains from the same
+  const input = await prepare(); // on the CPU, so that every device trains from the same
   Object.defineProperty(globalThis, DEVICE, { value: device });
-  const timed = { steps, every, episodes, folder };
+  const timed = { steps, every, episodes };
   const sequential: Run[] = [], pipelined: Run[] = [];
   for (let round = 0; round < rounds; round++) {
     sequential.push(await train(input, timed, { pipelined: false, workers }));
     pipelined.push(await train(input, timed, { pipelined: true, workers }));
   }
   const others = workers === 1 ? 2 : 1;
-  const { digests } = await train(input, timed, { pipelined: true, workers: others });
-  const other = pipelined.find((run) => run.digests !== digests);
+  const again = await train(input, timed, { pipelined: true, workers: others });
+  const other = pipelined.find((run) => run.digests !== again.digests);
   if (other) {
     throw new Error(
-      `Cannot repeat the pipelined stage: ${other.digests} on ${workers} workers, ${digests} on ${others}`,
+      `Cannot repeat the pipelined stage: ${other.digests} on ${workers} workers, ${again.digests} on ${others}`,
     );
   }
   const rates = (runs: readonly Run[]) => runs.map(({ rate }) => rate);
@@ -185,7 +180,7 @@ await command(options, async ({ device, "evaluate-every": every, json, ...told }
     shares,
     busy: median(pipelined.map(({ busy }) => busy)),
     evaluated: sequential[0]!.evaluated,
-    digests: JSON.parse(digests),
+    digests: JSON.parse(again.digests),
   };
   if (json) {
     console.log(JSON.stringify({ machine: await machine(), device, every, ...told, ...report }));

@@ -24,7 +24,7 @@ export interface SessionOptions {
  * The provider behind some options, and what it is to be asked with.
  *
  * @throws {RangeError} when `threads` is not a positive integer
- * @throws {Error} when there is no such provider, or it does not serve the device
+ * @throws {Error} when there is no such device or provider, or the one does not serve the other
  */
 export async function choose(
   { threads = 2, device = deviceHere(), concurrent = false, provider: chosen }: SessionOptions,
@@ -37,9 +37,8 @@ export async function choose(
       `Cannot run a program on device "${device}": it must be one of ${Object.keys(devices).join(", ")}`,
     );
   }
-  const entry = devices[device];
-  const beside = concurrent && entry.concurrent !== undefined;
-  const name = chosen ?? (beside ? entry.concurrent! : entry.provider);
+  const { provider: usual, concurrent: beside } = devices[device];
+  const name = chosen ?? (concurrent ? beside ?? usual : usual);
   const provider = atHand.get(`${name} ${device}`) ?? await other(name);
   if (!provider.devices.includes(device)) {
     throw new Error(

@@ -18,17 +18,15 @@ const online = {
   ...{ evaluateEvery: 120, evaluationEpisodes: 1 },
 };
 
-async function sac() {
+function sac() {
   const told = { world, ...acting, learner: net, online: { ...online, randomEpisodes: 0 } };
-  return await Promise.resolve((c: Conditions) => attempt(trainSac, { demonstrations: shown }, told, c));
+  return (c: Conditions) => attempt(trainSac, { demonstrations: shown }, told, c);
 }
 
-async function dsrl() {
+function dsrl() {
   const told = { ...based, noise: {}, learner: { ...net, critics: 2 } };
   const parameters = { world, ...told, online: { ...online, start: 20, updatesPerQuery: 1 } };
-  return await Promise.resolve(
-    (c: Conditions) => attempt(trainDsrl, { ...base, demonstrations: shown }, parameters, c),
-  );
+  return (c: Conditions) => attempt(trainDsrl, { ...base, demonstrations: shown }, parameters, c);
 }
 
 async function qc() {

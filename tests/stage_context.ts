@@ -1,4 +1,4 @@
-/** Runs a stage without a lab: outputs go to a folder that lasts as long as the test file, nothing else is kept. */
+/** Runs a stage without a lab: outputs go to a folder that lasts as long as the process, nothing else is kept. */
 import { createHash } from "node:crypto";
 import type { z } from "zod";
 import {
@@ -50,6 +50,8 @@ export interface Conditions {
   readonly seed?: number;
   /** Environment workers; 1 by default. */
   readonly workers?: number;
+  /** Threads of an operator; 1 by default. */
+  readonly threads?: number;
   /** Asks the stage to stop at the n-th time it looks, from 1 on. */
   readonly interruptAt?: number;
   /** The checkpoint of an earlier attempt. */
@@ -58,6 +60,10 @@ export interface Conditions {
   readonly scratch?: string;
   /** A checkpoint is due whenever the stage asks. */
   readonly alwaysDue?: boolean;
+  /** Told when the stage spends something. */
+  readonly spent?: (budget: Partial<Budget>) => void;
+  /** Told when the stage says how far it is. */
+  readonly progressed?: (progress: Progress) => void;
 }
 
 /** A context over plain data; `record` takes what the stage does with it. */
@@ -65,8 +71,17 @@ function contextOf<I extends Inputs, O extends Outputs, P>(
   outputs: O,
   input: StageContext<I, O, P>["input"],
   parameters: P,
-  { seed = 0, workers = 1, interruptAt = Infinity, checkpoint, alwaysDue = false, scratch }: Conditions,
+  conditions: Conditions,
 ) {
+  const {
+    seed = 0,
+    workers = 1,
+    threads = 1,
+    interruptAt = Infinity,
+    checkpoint,
+    alwaysDue = false,
+    scratch,
+  } = conditions;
   const record = {
     output: {} as Record<string, Artifact>,
     checkpoints: [] as Uint8Array[],
@@ -87,20 +102,25 @@ function contextOf<I extends Inputs, O extends Outputs, P>(
     ) as StageContext<I, O, P>["output"],
     parameters,
     seed,
-    threads: 1,
+    threads,
     workers,
     interrupted: () => ++looks >= interruptAt,
     interruption: () => new Interruption("Interrupted"),
-    progress: (progress) => record.progress.push(progress),
+    progress: (progress) => {
+      record.progress.push(progress);
+      conditions.progressed?.(progress);
+    },
     checkpoint: {
       read: () => Promise.resolve(checkpoint),
       write: (bytes) => Promise.resolve(void record.checkpoints.push(bytes.slice())),
       due: () => alwaysDue,
     },
     scratch: () => scratch ?? Deno.makeTempDirSync({ dir: folder, prefix: "scratch-" }),
-    spend: ({ environmentSteps = 0, gradientSteps = 0 }) => {
+    spend: (budget) => {
+      const { environmentSteps = 0, gradientSteps = 0 } = budget;
       record.budget.environmentSteps += environmentSteps;
       record.budget.gradientSteps += gradientSteps;
+      conditions.spent?.(budget);
     },
     log: () => {},
   };

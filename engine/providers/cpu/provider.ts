@@ -1,5 +1,6 @@
 /** ONNX Runtime on the CPU through onnxruntime-node. The only module that imports it. */
 import * as ort from "onnxruntime-node";
+import { threading } from "../threading.ts";
 import type { Carrier, LoadOptions, Provider, Runnable } from "../provider.ts";
 import type { Program } from "../../program.ts";
 import type { Tensors } from "../../../ndarray.ts";
@@ -30,10 +31,7 @@ class LoadedProgram implements Runnable {
       executionMode: "sequential",
       // NOTE: "basic" gives other bits; results are pinned to this level.
       graphOptimizationLevel: "extended",
-      // NOTE: hands elements to threads in shrinking blocks: 8 % faster beside busy processes, equal on a quiet
-      // machine, and the same bits.
-      // NOTE: else its threads spin on for some 50 ms after a call, on cores that environments and other sessions want.
-      extra: { session: { dynamic_block_base: "2", force_spinning_stop: "1" } },
+      extra: { session: threading },
     });
     return new LoadedProgram(program, session);
   }

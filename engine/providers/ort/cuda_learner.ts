@@ -45,8 +45,7 @@ class DeviceState implements Carrier {
   #room = new DisposableStack();
   #measured: HostBlock;
   #now: 0 | 1 = 0;
-  #updates = 0;
-  #read: { readonly updates: number; readonly state: Tensors } | undefined;
+  #read: Tensors | undefined;
 
   constructor(gpu: Gpu, step: Program, state: Tensors, concurrent: boolean) {
     this.#gpu = gpu;
@@ -94,13 +93,13 @@ class DeviceState implements Carrier {
   }
 
   get state(): Tensors {
-    if (this.#read?.updates === this.#updates) return this.#read.state;
-    const updates = this.#updates;
-    const state = copiedWhenRead(this.#layouts.state, (place) => this.#copied(place), () => {
-      return this.#updates === updates;
-    });
-    this.#read = { updates, state };
-    return state;
+    if (this.#read) return this.#read;
+    const record: Tensors = copiedWhenRead(
+      this.#layouts.state,
+      (place) => this.#copied(place),
+      () => this.#read === record,
+    );
+    return this.#read = record;
   }
 
   #copied({ offset, shape }: Place): Tensors[string] {
@@ -118,7 +117,7 @@ class DeviceState implements Carrier {
       const { metrics } = this.#layouts;
       const count = Object.values(batches)[0]!.shape[0]!;
       this.#makeRoom(count * metrics.bytes);
-      this.#updates += count;
+      this.#read = undefined;
       if (this.#launcher) await this.#launch(this.#launcher, batches, count);
       else await this.#run(batches, count);
       return this.#metricsOf(count);
@@ -186,7 +185,7 @@ class DeviceState implements Carrier {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#gpu.exclusive(() => {
-      this.#updates = NaN; // what was not read of the state is gone
+      this.#read = undefined; // what was not read of the state is gone
       this.#owned.dispose();
     });
   }

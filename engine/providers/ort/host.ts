@@ -2,6 +2,7 @@
 import { filled } from "./layout.ts";
 import { openRuntime, packagedLibrary, type Runtime } from "./library.ts";
 import { Binding, type Memory, OrtSession } from "./session.ts";
+import { threading } from "../threading.ts";
 import type { LoadOptions, Runnable } from "../provider.ts";
 import type { Program } from "../../program.ts";
 import { ndarray, size, type Tensors } from "../../../ndarray.ts";
@@ -18,8 +19,9 @@ export function openSession(
   const session = new OrtSession(runtime.api, runtime.env, program.onnx, {
     threads,
     ports: { inputs: Object.keys(program.inputs).length, outputs: Object.keys(program.outputs).length },
-    // As the provider "cpu", for its reasons: the same bits, faster beside busy processes, quiet when a call is done.
-    entries: { "session.dynamic_block_base": "2", "session.force_spinning_stop": "1" },
+    entries: Object.fromEntries(
+      Object.entries(threading).map(([name, value]) => [`session.${name}`, value]),
+    ),
   });
   return { runtime, session };
 }
